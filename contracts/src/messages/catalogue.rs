@@ -1,0 +1,91 @@
+//! The catalogue itself: every message with its schema, for generated artefacts and their checks.
+
+use schemars::{Schema, schema_for};
+use serde_json::Value;
+
+use super::{Famille, Flux, Message};
+
+/// One message of the catalogue.
+#[derive(Debug)]
+pub struct Entry {
+    /// CloudEvents `type`.
+    pub message_type: &'static str,
+    /// The exchange.
+    pub flux: Flux,
+    /// The family it goes to or comes from, for requests and answers.
+    pub famille: Option<Famille>,
+    /// Its JSON Schema (2020-12).
+    pub schema: Schema,
+    /// Decodes a body and encodes it again.
+    pub round_trip: fn(&Value) -> Result<Value, serde_json::Error>,
+}
+
+fn entry<M: Message>() -> Entry {
+    Entry {
+        message_type: M::TYPE,
+        flux: M::FLUX,
+        famille: M::FAMILLE,
+        schema: schema_for!(M),
+        round_trip: |body| serde_json::to_value(serde_json::from_value::<M>(body.clone())?),
+    }
+}
+
+macro_rules! entries {
+    ($($name:ident),* $(,)?) => { vec![$(entry::<super::$name>()),*] };
+}
+
+/// Every message of the catalogue, in the order of its README.
+pub fn catalogue() -> Vec<Entry> {
+    entries![
+        CandidatureIncomplete,
+        CandidatureDeposee,
+        CandidatureModifiee,
+        CandidatureRetiree,
+        DossierDisparuDs,
+        DecisionLueDs,
+        ComplementDemande,
+        CandidatureRefusee,
+        ActiviteAutorisee,
+        ActiviteModifiee,
+        ActiviteSuspendue,
+        ActiviteRetablie,
+        ActiviteTerminee,
+        MedecinIdentifie,
+        MedecinRppsDivergent,
+        ActiviteEnregistreeRpps,
+        CarteCpsConstatee,
+        RppsExtractionIntegree,
+        RppsExtractionRefusee,
+        FacturationOuverte,
+        CpsEnRetard,
+        AgendaOuvert,
+        AgendaFerme,
+        VacationPlanifiee,
+        VacationAnnulee,
+        VacationRealisee,
+        PlanningPublie,
+        IndemniteRetenue,
+        IndemniteCorrigee,
+        EtatMensuelEmis,
+        IndemnitePayee,
+        IndemniteRejetee,
+        TacheOuverte,
+        TacheFaite,
+        PanneOuverte,
+        PanneClose,
+        RelanceEnvoyee,
+        VerificationDemandee,
+        ActiviteNotifiee,
+        NumeroAmDemande,
+        RibDemande,
+        EtatMensuel,
+        VerificationRendue,
+        SuspensionPrononcee,
+        SuspensionLevee,
+        NumeroAmCree,
+        NumeroAmRefuse,
+        RibRecu,
+        PaiementEffectue,
+        PaiementRejete,
+    ]
+}

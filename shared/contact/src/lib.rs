@@ -1,0 +1,139 @@
+//! What reaches a person: mail, signed answer links, reminder ladders on French working days.
+//!
+//! A mail carries a link and a short id, nothing personal. Following a link (GET) only shows a
+//! question; answering it (POST) decides: mail scanners follow links.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use kernel::{Clock, Fault, Secret};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// A mail to send; stored in an ask, so that it holds no secret and no link yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Courriel {
+    /// The address.
+    pub a: String,
+    /// What it says.
+    pub modele: Modele,
+    /// A short id of what it is about, e.g. `dossier 1042`.
+    pub reference: String,
+    /// The question that its link asks, if it asks one.
+    pub lien: Option<Lien>,
+    /// An attached file, e.g. a planning.
+    pub piece_jointe: Option<PieceJointe>,
+}
+
+/// The texts that exist; each is a template in French.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "modele", rename_all = "snake_case")]
+pub enum Modele {
+    /// To a CDOM: an application waits for its verification.
+    VerificationDemandee,
+    /// To a CDOM: the same, again.
+    VerificationRelance {
+        /// 1 for the first reminder.
+        rang: u32,
+    },
+    /// To the CDOM of a site: a doctor will practise there.
+    ActiviteNotifiee,
+    /// To the doctor: the activity is authorised; the link lets the doctor withdraw.
+    EngagementOuvert,
+    /// To a CPAM: a number is to be created.
+    NumeroAmDemande,
+    /// To a CPAM: the same, again.
+    NumeroAmRelance {
+        /// 1 for the first reminder.
+        rang: u32,
+    },
+    /// To the doctor: the agenda is open, the invitation must be accepted.
+    AgendaOuvert,
+    /// To the doctor: the invitation is still not accepted.
+    AgendaRelance {
+        /// 1 for the first reminder.
+        rang: u32,
+    },
+    /// To a site: attest the presence of a day.
+    AttestationDemandee {
+        /// The day.
+        date: NaiveDate,
+    },
+    /// To a site: the same, again.
+    AttestationRelance {
+        /// The day.
+        date: NaiveDate,
+    },
+    /// To a site: its planning, attached.
+    PlanningPublie {
+        /// First day.
+        du: NaiveDate,
+        /// Last day.
+        au: NaiveDate,
+    },
+    /// To the DNS: something needs a person.
+    Escalade {
+        /// The kind of task.
+        gabarit: String,
+    },
+}
+
+/// An attached file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PieceJointe {
+    /// Its name.
+    pub nom: String,
+    /// Its type, e.g. `text/calendar; charset=utf-8`.
+    pub type_mime: String,
+    /// Its text.
+    pub contenu: String,
+}
+
+/// What an answer link asks, once signed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lien {
+    /// The kind of question: `verification`, `retrait`, `attestation`.
+    pub sujet: String,
+    /// The state that waits for the answer.
+    pub cle: String,
+    /// The question, unique within the state; answered once.
+    pub question: String,
+    /// After this instant the link shows a page that says so.
+    pub expire_le: DateTime<Utc>,
+}
+
+/// The page behind a link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// Title.
+    pub titre: String,
+    /// What the reader must know, one paragraph each.
+    pub texte: Vec<String>,
+    /// The possible answers: (code, label). Empty when the question is closed.
+    pub choix: Vec<(String, String)>,
+}
+
+/// Signs and checks answer links.
+#[derive(Clone, Debug)]
+pub struct Links {
+    _key: Secret,
+    _base_url: String,
+    _service: &'static str,
+}
+
+/// Sends mail over SMTP; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Mailer {
+    _inner: Arc<(Clock, Links)>,
+}
+
+impl Mailer {
+    /// Sends a mail; `id` gives its stable Message-ID.
+    ///
+    /// # Errors
+    /// [`Fault`] as the server's answer says: 4xx is transient, 5xx is permanent.
+    #[expect(clippy::unused_async, reason = "skeleton")]
+    pub async fn send(&self, id: Uuid, courriel: &Courriel) -> Result<(), Fault> {
+        Err(Fault::permanent("smtp-absent", format!("{id} {}", courriel.reference)))
+    }
+}

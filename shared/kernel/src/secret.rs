@@ -1,0 +1,71 @@
+//! Secrets that cannot be printed, and pseudonyms for what must not be logged.
+
+use std::fmt;
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+/// A secret read from the environment or a file; its `Debug` and `Display` show `***`.
+#[derive(Clone, PartialEq, Eq, serde::Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps a secret.
+    pub fn new(value: impl Into<String>) -> Self {
+        Self(value.into())
+    }
+
+    /// The secret itself: for the call that needs it, never for a log.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+impl fmt::Display for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// Turns identifiers into pseudonyms for logs: HMAC-SHA256 under a key that rotates, truncated.
+#[derive(Clone, Debug)]
+pub struct Pseudonymiser(Secret);
+
+impl Pseudonymiser {
+    /// A pseudonymiser under `key`.
+    pub fn new(key: Secret) -> Self {
+        Self(key)
+    }
+
+    /// 12 hexadecimal characters that stand for `identifier`.
+    ///
+    /// # Panics
+    /// Never: HMAC accepts keys of any length.
+    pub fn of(&self, identifier: &str) -> String {
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.0.expose().as_bytes())
+            .expect("HMAC accepts keys of any length");
+        mac.update(identifier.as_bytes());
+        hex::encode(&mac.finalize().into_bytes()[..6])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_never_printed() {
+        let secret = Secret::new("jeton");
+        assert_eq!(format!("{secret} {secret:?}"), "*** ***");
+        let pseudonym = Pseudonymiser::new(secret).of("99790000014");
+        assert_eq!(pseudonym.len(), 12);
+        assert!(!pseudonym.contains("9979"));
+    }
+}

@@ -1,0 +1,397 @@
+//! The store of one service: inbox, inputs, state, outbox, asks, failures, credentials, budgets.
+//! Two implementations, [`sqlite`] and [`postgres`], pass one conformance suite.
+//!
+//! The engine's whole commit is one call, [`Store::transact`]; everything else claims work by
+//! *lease* in a short transaction and settles it by (id, lease). A lease is a fencing token: a
+//! settlement under an older lease changes nothing.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use chrono::{DateTime, NaiveDate, Utc};
+use contracts::Envelope;
+use uuid::Uuid;
+
+/// Why the store could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database is away, locked or shutting down; try again, nothing was changed.
+    #[error("the database is away")]
+    Away(#[source] kernel::BoxError),
+    /// Somebody else moved one of the rows meanwhile; nothing was changed, run the batch again.
+    #[error("concurrent change")]
+    Conflict,
+    /// The database refuses a value of the batch (SQLSTATE classes 22, 23, 54): bisect it.
+    #[error("the database refuses a value")]
+    Data(#[source] kernel::BoxError),
+    /// Anything else: a defect or a wrong installation.
+    #[error("database error")]
+    Fatal(#[source] kernel::BoxError),
+}
+
+/// Marks a message as received: (UTC day of the envelope's `time`, source, id).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Mark {
+    /// UTC day of the envelope's `time`.
+    pub day: NaiveDate,
+    /// The authenticated source.
+    pub source: String,
+    /// The message's id.
+    pub id: String,
+}
+
+/// A state as stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StateRow {
+    /// Its key.
+    pub key: String,
+    /// Increased by at least 1 at each change; the first version is 1 or more.
+    pub version: i64,
+    /// JSON.
+    pub body: String,
+}
+
+/// What a batch found when its transaction began.
+#[derive(Debug)]
+pub struct Loaded {
+    /// For each mark given, in order: true when it was new. Duplicates inside the batch: only the
+    /// first is new.
+    pub fresh: Vec<bool>,
+    /// The states that exist, in no particular order.
+    pub states: Vec<StateRow>,
+}
+
+/// A state to save, only if its stored version is `expected` (`None`: only if it does not exist).
+#[derive(Clone, Debug)]
+pub struct StateWrite {
+    /// Its key.
+    pub key: String,
+    /// The version it was decided on.
+    pub expected: Option<i64>,
+    /// The new version.
+    pub version: i64,
+    /// JSON.
+    pub body: String,
+}
+
+/// What an input row is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InputKind {
+    /// A wake-up; `name` is its reason, one per (key, reason), replaced.
+    Wake,
+    /// From another state of the service, or from outside (webhook, answer link, operator).
+    Event,
+    /// A failure being replayed; `name` is the failure's id.
+    Replay,
+}
+
+/// An input waiting in the store.
+#[derive(Clone, Debug)]
+pub struct InputRow {
+    /// Its id. The same id inserted twice is one row ([`InputKind::Event`]): ingress is idempotent.
+    pub id: Uuid,
+    /// The state it concerns.
+    pub key: String,
+    /// What it is.
+    pub kind: InputKind,
+    /// The wake-up's reason, the replayed failure's id, or empty.
+    pub name: String,
+    /// When it is due.
+    pub due_at: DateTime<Utc>,
+    /// JSON; empty for a wake-up.
+    pub body: String,
+    /// The id of what caused it, for derived ids; empty when nothing did.
+    pub cause: String,
+    /// Trace context and dossier, carried along.
+    pub context: RowContext,
+}
+
+/// What every row carries along.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RowContext {
+    /// W3C trace context.
+    pub traceparent: Option<String>,
+    /// The dossier.
+    pub correlation_id: Option<String>,
+}
+
+/// A claimed row: settle it under this lease.
+#[derive(Clone, Debug)]
+pub struct Leased<T> {
+    /// The fencing token.
+    pub lease: i64,
+    /// The row.
+    pub row: T,
+}
+
+/// A message to publish.
+#[derive(Clone, Debug)]
+pub struct OutboxRow {
+    /// Its id, which is the envelope's.
+    pub id: Uuid,
+    /// The exchange, by its name.
+    pub exchange: String,
+    /// The routing key.
+    pub routing_key: String,
+    /// A message nobody takes must come back.
+    pub mandatory: bool,
+    /// The message.
+    pub envelope: Envelope,
+}
+
+/// A call to an agency that waits to be made.
+#[derive(Clone, Debug)]
+pub struct AskRow {
+    /// Its id, stable over attempts.
+    pub id: Uuid,
+    /// The state that asks.
+    pub key: String,
+    /// Its kind (low cardinality), for [`Writes::cancel_asks`] and metrics.
+    pub kind: String,
+    /// The agency it goes to: its limiter, its breaker.
+    pub agency: String,
+    /// JSON.
+    pub body: String,
+    /// When it is due.
+    pub due_at: DateTime<Utc>,
+    /// When it was first asked.
+    pub created_at: DateTime<Utc>,
+    /// Attempts that ended with a result.
+    pub attempts: i32,
+    /// The last attempt ended without any result (its lease ran out): it may have had an effect.
+    pub ambiguous: bool,
+    /// The last error, without any value.
+    pub last_error: Option<String>,
+    /// The id of what caused it.
+    pub cause: String,
+    /// Carried along.
+    pub context: RowContext,
+}
+
+/// An ask whose answer is stored: an input.
+#[derive(Clone, Debug)]
+pub struct AnswerRow {
+    /// The ask.
+    pub ask: AskRow,
+    /// JSON.
+    pub answer: String,
+}
+
+/// What could not be handled, kept whole.
+#[derive(Clone, Debug)]
+pub struct FailureRow {
+    /// Its id.
+    pub id: Uuid,
+    /// The state it concerns, when known.
+    pub key: Option<String>,
+    /// `message`, `event`, `wake`, `answer`, `ask`, `outbox`.
+    pub origin: String,
+    /// The type of message or the kind of ask.
+    pub kind: String,
+    /// Stable code.
+    pub code: String,
+    /// What is wrong, without any value.
+    pub reason: String,
+    /// The body, as bytes.
+    pub body: Vec<u8>,
+    /// What a replay needs besides the body (JSON): envelope without data, ask row, …
+    pub meta: String,
+    /// When it was first seen.
+    pub first_seen: DateTime<Utc>,
+    /// Attempts so far.
+    pub attempts: i32,
+    /// `None` while open; `rejouee`, `depassee`, `ecartee`.
+    pub outcome: Option<String>,
+}
+
+/// Everything one batch changes; committed together or not at all.
+#[derive(Debug, Default)]
+pub struct Writes {
+    /// At most one per key.
+    pub states: Vec<StateWrite>,
+    /// Messages to publish; a row whose id already exists is kept as it is.
+    pub outbox: Vec<OutboxRow>,
+    /// Asks; a row whose id already exists is kept as it is.
+    pub asks: Vec<AskRow>,
+    /// Cancels the unanswered asks of (key, kind) that are older than this batch.
+    pub cancel_asks: Vec<(String, String)>,
+    /// Inputs; a wake-up replaces the one of the same (key, reason), an event whose id already
+    /// exists is kept as it is.
+    pub inputs: Vec<InputRow>,
+    /// Wake-ups to forget: (key, reason).
+    pub cancel_wakes: Vec<(String, String)>,
+    /// Input rows consumed: (id, lease). Fewer deleted than given is a conflict.
+    pub done_inputs: Vec<(Uuid, i64)>,
+    /// Answered asks consumed: (id, lease). Fewer deleted than given is a conflict.
+    pub done_answers: Vec<(Uuid, i64)>,
+    /// Failures to keep; a row whose id already exists counts one more attempt and is open again.
+    pub failures: Vec<FailureRow>,
+    /// Failures to close: (id, outcome).
+    pub close_failures: Vec<(Uuid, String)>,
+}
+
+/// Counts for metrics and readiness.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Stats {
+    /// Messages to publish.
+    pub outbox: i64,
+    /// When the oldest of them was written.
+    pub outbox_oldest: Option<DateTime<Utc>>,
+    /// Asks without an answer, by agency, with the oldest's creation.
+    pub asks: Vec<(String, i64, Option<DateTime<Utc>>)>,
+    /// Open failures, by code.
+    pub failures: Vec<(String, i64)>,
+}
+
+/// Decides a batch in memory: called once per attempt, inside the transaction.
+pub type Fold<'a> = dyn FnMut(Loaded) -> Writes + Send + 'a;
+
+/// The store of one service. Every operation is atomic.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// Creates or upgrades the tables; refuses a newer schema than it knows.
+    async fn migrate(&self) -> Result<(), StoreError>;
+
+    /// One batch, one transaction: marks the inbox, loads the states of `keys` in key order, calls
+    /// `fold`, writes what it returns, commits.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when a version or a lease is not the expected one;
+    /// [`StoreError::Data`] when the database refuses a value. In both cases nothing was changed.
+    async fn transact(
+        &self,
+        marks: &[Mark],
+        keys: &[String],
+        fold: &mut Fold<'_>,
+    ) -> Result<(), StoreError>;
+
+    /// Reads one state, outside any batch (pages of answer links, operator's view).
+    async fn state(&self, key: &str) -> Result<Option<StateRow>, StoreError>;
+
+    /// Claims inputs due at `now`, oldest first; a claimed row is invisible until `until`.
+    async fn claim_inputs(
+        &self,
+        now: DateTime<Utc>,
+        until: DateTime<Utc>,
+        max: usize,
+    ) -> Result<Vec<Leased<InputRow>>, StoreError>;
+
+    /// Adds inputs from outside; durable when it returns. An id that exists is kept as it is.
+    async fn add_inputs(&self, inputs: Vec<InputRow>) -> Result<(), StoreError>;
+
+    /// Claims answered asks, oldest first.
+    async fn claim_answers(
+        &self,
+        now: DateTime<Utc>,
+        until: DateTime<Utc>,
+        max: usize,
+    ) -> Result<Vec<Leased<AnswerRow>>, StoreError>;
+
+    /// Claims messages to publish, oldest first.
+    async fn claim_outbox(
+        &self,
+        now: DateTime<Utc>,
+        until: DateTime<Utc>,
+        max: usize,
+    ) -> Result<Vec<Leased<OutboxRow>>, StoreError>;
+
+    /// Deletes confirmed messages, by (id, lease).
+    async fn outbox_done(&self, rows: &[(Uuid, i64)]) -> Result<(), StoreError>;
+
+    /// Gives messages back, due again at `at`; `failure` is kept when given.
+    async fn outbox_later(
+        &self,
+        rows: &[(Uuid, i64)],
+        at: DateTime<Utc>,
+        failures: Vec<FailureRow>,
+    ) -> Result<(), StoreError>;
+
+    /// Claims asks due at `now` whose agency is not in `paused`, at most `max` in all. A claim of
+    /// a row whose earlier lease ran out without a result sets `ambiguous`.
+    async fn claim_asks(
+        &self,
+        now: DateTime<Utc>,
+        until: DateTime<Utc>,
+        paused: &[String],
+        max: usize,
+    ) -> Result<Vec<Leased<AskRow>>, StoreError>;
+
+    /// Stores an answer; false when the lease is no longer ours or the ask was cancelled.
+    async fn ask_answered(&self, id: Uuid, lease: i64, answer: &str) -> Result<bool, StoreError>;
+
+    /// Notes a failed attempt (counted unless `attempted` is false) and when to try again.
+    async fn ask_later(
+        &self,
+        id: Uuid,
+        lease: i64,
+        at: DateTime<Utc>,
+        error: &str,
+        attempted: bool,
+    ) -> Result<bool, StoreError>;
+
+    /// Turns an ask into a failure, with the messages that announce it.
+    async fn ask_failed(
+        &self,
+        id: Uuid,
+        lease: i64,
+        failure: FailureRow,
+        outbox: Vec<OutboxRow>,
+    ) -> Result<bool, StoreError>;
+
+    /// The earliest instant at which an input, answer, ask (agency not in `paused`) or message is
+    /// due or its lease runs out; `None` when there is nothing to wait for.
+    async fn next_due(&self, paused: &[String]) -> Result<NextDue, StoreError>;
+
+    /// Failures, newest first: open ones only, or all.
+    async fn failures(&self, open_only: bool, max: usize) -> Result<Vec<FailureRow>, StoreError>;
+
+    /// One failure.
+    async fn failure(&self, id: Uuid) -> Result<Option<FailureRow>, StoreError>;
+
+    /// Reads a credential (a rotating token, already encrypted by its owner) and its version.
+    async fn credential(&self, name: &str) -> Result<Option<(i64, Vec<u8>)>, StoreError>;
+
+    /// Replaces a credential if its version is still `expected` (`None`: if it does not exist).
+    async fn put_credential(
+        &self,
+        name: &str,
+        expected: Option<i64>,
+        value: &[u8],
+    ) -> Result<bool, StoreError>;
+
+    /// Takes one call from the budget of `agency`: at most `limit` per `window`, shared by every
+    /// replica. Returns `None` when taken, else the instant at which to ask again.
+    async fn take_budget(
+        &self,
+        agency: &str,
+        now: DateTime<Utc>,
+        window: Duration,
+        limit: u32,
+    ) -> Result<Option<DateTime<Utc>>, StoreError>;
+
+    /// Counts for metrics.
+    async fn stats(&self) -> Result<Stats, StoreError>;
+
+    /// Forgets inbox marks older than `before`.
+    async fn purge_inbox(&self, before: NaiveDate) -> Result<(), StoreError>;
+
+    /// Answers within `limit` whether the database works.
+    async fn ready(&self, limit: Duration) -> bool;
+
+    /// Closes every connection.
+    async fn close(&self);
+}
+
+/// When each loop has work next.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NextDue {
+    /// Inputs and answers.
+    pub inputs: Option<DateTime<Utc>>,
+    /// Asks.
+    pub asks: Option<DateTime<Utc>>,
+    /// Messages to publish.
+    pub outbox: Option<DateTime<Utc>>,
+}
+
+/// A shared store.
+pub type SharedStore = Arc<dyn Store>;
