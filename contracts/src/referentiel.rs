@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
     ids::{CodeCdom, CodeCpam, LieuId},
@@ -93,6 +93,33 @@ impl Referentiel {
             cpam: cpam.into_iter().collect(),
             cdom: cdom.into_iter().collect(),
         }
+    }
+
+    /// The register of public facts (`contracts/referentiel/`): what no source gives is absent.
+    ///
+    /// # Panics
+    /// Never: a test parses the embedded files.
+    pub fn public() -> Self {
+        Self::parse(
+            include_str!("../referentiel/lieux.csv"),
+            include_str!("../referentiel/cpam.csv"),
+            include_str!("../referentiel/cdom.csv"),
+        )
+        .expect("the embedded register is tested")
+    }
+
+    /// The fictive register of the demonstration (`contracts/referentiel/demo/`): complete, with a
+    /// CDOM for every département.
+    ///
+    /// # Panics
+    /// Never: a test parses the embedded files.
+    pub fn demo() -> Self {
+        Self::parse(
+            include_str!("../referentiel/demo/lieux.csv"),
+            include_str!("../referentiel/demo/cpam.csv"),
+            include_str!("../referentiel/demo/cdom.csv"),
+        )
+        .expect("the embedded register is tested")
     }
 
     /// Loads `lieux.csv`, `cpam.csv` and `cdom.csv` of a folder.
@@ -220,32 +247,102 @@ fn agences<K: std::str::FromStr<Err = crate::ids::IdError>>(
     fichier: &str,
     text: &str,
 ) -> Result<Vec<(K, FicheAgence)>, ReferentielError> {
-    let parsed = rows::<FicheAgence>(fichier, text)?;
-    let keyed =
-        parsed.into_iter().enumerate().map(|(index, fiche)| match fiche.code.parse::<K>() {
-            Ok(code) => Ok((code, fiche)),
-            Err(e) => Err(ReferentielError::Ligne {
-                fichier: fichier.to_owned(),
-                ligne: index as u64 + 2,
-                raison: e.to_string(),
-            }),
-        });
+    let keyed = numbered_rows::<FicheAgence>(fichier, text)?.into_iter().map(|(ligne, fiche)| {
+        let code = fiche.code.parse::<K>().map_err(|e| ReferentielError::Ligne {
+            fichier: fichier.to_owned(),
+            ligne,
+            raison: e.to_string(),
+        })?;
+        Ok((code, fiche))
+    });
     keyed.collect()
 }
 
-fn rows<T: for<'de> Deserialize<'de>>(
+fn rows<T: DeserializeOwned>(fichier: &str, text: &str) -> Result<Vec<T>, ReferentielError> {
+    Ok(numbered_rows(fichier, text)?.into_iter().map(|(_, row)| row).collect())
+}
+
+/// The rows with their line in the file, comments counted.
+fn numbered_rows<T: DeserializeOwned>(
     fichier: &str,
     text: &str,
-) -> Result<Vec<T>, ReferentielError> {
+) -> Result<Vec<(u64, T)>, ReferentielError> {
+    let at = |ligne: u64, raison: String| ReferentielError::Ligne {
+        fichier: fichier.to_owned(),
+        ligne,
+        raison,
+    };
+    let failed = |e: &csv::Error| at(e.position().map_or(0, csv::Position::line), e.to_string());
     let mut reader = csv::ReaderBuilder::new().comment(Some(b'#')).from_reader(text.as_bytes());
-    reader
-        .deserialize()
-        .map(|row| {
-            row.map_err(|e| ReferentielError::Ligne {
-                fichier: fichier.to_owned(),
-                ligne: e.position().map_or(0, csv::Position::line),
-                raison: e.to_string(),
-            })
-        })
-        .collect()
+    let header = reader.headers().map_err(|e| failed(&e))?.clone();
+    let mut rows = Vec::new();
+    for record in reader.records() {
+        let record = record.map_err(|e| failed(&e))?;
+        let ligne = record.position().map_or(0, csv::Position::line);
+        let row = record.deserialize(Some(&header)).map_err(|e| at(ligne, e.to_string()))?;
+        rows.push((ligne, row));
+    }
+    Ok(rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_demo_register_is_complete_and_says_that_it_is_fictive() {
+        let demo = Referentiel::demo();
+        assert_eq!(demo.lacunes(), Vec::<String>::new());
+        assert_eq!(demo.lieux().count(), 17);
+        for fiche in demo.lieux() {
+            assert!(fiche.source.contains("fictif, pour la démonstration"), "{}", fiche.lieu.id);
+            assert!(fiche.lieu.finess.as_ref().is_none_or(crate::Finess::key_is_valid));
+            let cdom = fiche.lieu.cdom.as_ref().expect("complete");
+            assert!(demo.cdom(cdom).is_some());
+            let contact = fiche.lieu.contact_courriel.as_deref();
+            assert!(contact.is_some_and(|c| c.ends_with(".example")));
+        }
+        assert_eq!(demo.lieux().filter(|f| f.lieu.rpps_rang.is_some()).count(), 1);
+        for (agence, fiche) in demo.agences() {
+            assert!(fiche.source.contains("fictif, pour la démonstration"), "{agence}");
+            assert!(fiche.courriel.as_deref().is_some_and(|c| c.ends_with(".example")));
+            assert!(agence.famille == Famille::Cdom || fiche.canal == Canal::File);
+        }
+    }
+
+    #[test]
+    fn every_registration_has_its_cdom_in_the_demo() {
+        let demo = Referentiel::demo();
+        let metropole = (1..=95).filter(|n| *n != 20).map(|n| format!("{n:02}"));
+        let corse = ["2A", "2B"].map(str::to_owned);
+        for code in metropole.chain(corse).chain((971..=976).map(|n| n.to_string())) {
+            assert!(demo.cdom(&code.parse().expect("a département")).is_some(), "{code}");
+        }
+    }
+
+    #[test]
+    fn the_public_register_says_what_is_missing() {
+        let public = Referentiel::public();
+        assert_eq!(public.lieux().count(), 17);
+        assert_eq!(public.lacunes().len(), 17);
+        let thiers = public.lieu(&"thiers-centre-departemental".parse().expect("an id"));
+        let thiers = thiers.expect("in the register");
+        assert_eq!(thiers.adresse, "20 rue des Docteurs Dumas");
+        assert!(thiers.cpam.is_none() && thiers.finess.is_none());
+        assert!(thiers.contact_courriel.is_none());
+    }
+
+    #[test]
+    fn errors_name_the_line_of_the_file_and_comments_count() {
+        let lieux = "id,nom,adresse,commune,departement,intercommunalite,finess,rpps_rang,cpam,\
+                     cdom,contact_courriel,latitude,longitude,source\n";
+        let cdom =
+            "# commentaire\ncode,nom,canal,courriel,source\n63,CDOM,file,,x\n99,CDOM,file,,x\n";
+        let cpam = "code,nom,canal,courriel,source\n";
+        let error = Referentiel::parse(lieux, cpam, cdom).expect_err("99 is no département");
+        assert!(error.to_string().starts_with("cdom.csv, ligne 4 : "), "{error}");
+        let cpam = "code,nom,canal,courriel,source\n631,CPAM,pigeon,,x\n";
+        let error = Referentiel::parse(lieux, cpam, "code\n").expect_err("no such channel");
+        assert!(error.to_string().starts_with("cpam.csv, ligne 2 : "), "{error}");
+    }
 }
