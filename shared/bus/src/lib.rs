@@ -7,6 +7,14 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use contracts::{Agence, Envelope, Flux};
 
+mod identity;
+pub mod memory;
+mod topic;
+
+pub use identity::Identity;
+pub use memory::MemoryBus;
+pub use topic::topic_matches;
+
 /// A message on its way out.
 #[derive(Clone, Debug)]
 pub struct Publication {
@@ -75,6 +83,39 @@ pub struct QueueSpec {
     pub name: String,
     /// (exchange, routing key pattern; `*` is one word, `#` any number).
     pub bindings: Vec<(Flux, String)>,
+}
+
+impl QueueSpec {
+    /// The queue of a service: its name, and what it reads.
+    pub fn service(name: &str, bindings: Vec<(Flux, String)>) -> Self {
+        Self { name: name.to_owned(), bindings }
+    }
+
+    /// The queue of an agency: every request made to it, and nothing else.
+    pub fn agence(agence: &Agence) -> Self {
+        Self { name: agence.queue(), bindings: vec![(Flux::Demandes, format!("{agence}.#"))] }
+    }
+
+    /// Where the broker puts what this queue could not have handled: `<queue>.morts`. What is read
+    /// there is rejected (`livraisons-epuisees`).
+    #[must_use]
+    pub fn morts(&self) -> Self {
+        Self { name: format!("{}{DEAD_LETTERS}", self.name), bindings: Vec::new() }
+    }
+}
+
+/// End of the name of a dead-letter queue.
+const DEAD_LETTERS: &str = ".morts";
+
+fn is_dead_letter_queue(name: &str) -> bool {
+    name.ends_with(DEAD_LETTERS)
+}
+
+fn spent_deliveries() -> Rejection {
+    Rejection {
+        code: "livraisons-epuisees",
+        reason: "delivered too many times without being settled".to_owned(),
+    }
 }
 
 /// Why the transport could not do what was asked.
