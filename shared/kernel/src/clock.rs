@@ -148,6 +148,16 @@ impl Clock {
         }
     }
 
+    /// Business time that passes during `real` of real time: what leases last, so that they do not
+    /// run out at once on an accelerated clock.
+    pub fn business_duration(&self, real: Duration) -> TimeDelta {
+        let business = match &self.0 {
+            Kind::System | Kind::Virtual(_) => real,
+            Kind::Accelerated(a) => real.saturating_mul(a.factor),
+        };
+        TimeDelta::from_std(business).unwrap_or(TimeDelta::MAX / 4)
+    }
+
     /// Says whether this clock only moves when everything is quiet.
     pub fn is_virtual(&self) -> bool {
         matches!(self.0, Kind::Virtual(_))

@@ -1,6 +1,10 @@
 //! What a service is: the trait, its inputs, its decisions.
 
-use std::{fmt::Debug, sync::Arc, time::Duration};
+use std::{
+    fmt::{self, Debug},
+    sync::Arc,
+    time::Duration,
+};
 
 use bus::Origin;
 use chrono::{DateTime, NaiveDate, Utc};
@@ -141,7 +145,6 @@ pub struct OperatorAction {
 }
 
 /// What a decision is about.
-#[derive(Clone, Debug)]
 pub enum Input<S: Service> {
     /// A message from the bus.
     Message {
@@ -170,6 +173,44 @@ pub enum Input<S: Service> {
     Event(S::Event),
 }
 
+impl<S: Service> Clone for Input<S> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Message { message, origin, meta } => Self::Message {
+                message: message.clone(),
+                origin: origin.clone(),
+                meta: meta.clone(),
+            },
+            Self::Answer { ask, answer, id } => {
+                Self::Answer { ask: ask.clone(), answer: answer.clone(), id: *id }
+            }
+            Self::Wake { reason } => Self::Wake { reason: reason.clone() },
+            Self::Event(event) => Self::Event(event.clone()),
+        }
+    }
+}
+
+impl<S: Service> Debug for Input<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Message { message, origin, meta } => f
+                .debug_struct("Message")
+                .field("message", message)
+                .field("origin", origin)
+                .field("meta", meta)
+                .finish(),
+            Self::Answer { ask, answer, id } => f
+                .debug_struct("Answer")
+                .field("ask", ask)
+                .field("answer", answer)
+                .field("id", id)
+                .finish(),
+            Self::Wake { reason } => f.debug_struct("Wake").field("reason", reason).finish(),
+            Self::Event(event) => f.debug_tuple("Event").field(event).finish(),
+        }
+    }
+}
+
 /// The envelope of a message, as far as a decision may need it.
 #[derive(Clone, Debug)]
 pub struct Meta {
@@ -186,7 +227,6 @@ pub struct Meta {
 }
 
 /// What a decision may know besides the state and the input.
-#[derive(Debug)]
 pub struct Context<'a, S: Service> {
     /// The present instant.
     pub now: DateTime<Utc>,
@@ -213,7 +253,6 @@ impl<S: Service> Context<'_, S> {
 }
 
 /// What is decided.
-#[derive(Debug)]
 pub enum Decision<S: Service> {
     /// The state becomes `state`, and these effects follow, in one transaction.
     Next {
@@ -291,7 +330,6 @@ impl<S: Service> Decision<S> {
 }
 
 /// What follows from a decision.
-#[derive(Clone, Debug)]
 pub enum Effect<S: Service> {
     /// Publish a message.
     Publish(Outgoing),
@@ -315,6 +353,47 @@ pub enum Effect<S: Service> {
     },
     /// Forget a wake-up.
     CancelWake(String),
+}
+
+impl<S: Service> Clone for Effect<S> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Publish(out) => Self::Publish(out.clone()),
+            Self::Ask(ask) => Self::Ask(ask.clone()),
+            Self::CancelAsks(kind) => Self::CancelAsks(kind),
+            Self::Tell { key, event } => Self::Tell { key: key.clone(), event: event.clone() },
+            Self::WakeAt { at, reason } => Self::WakeAt { at: *at, reason: reason.clone() },
+            Self::CancelWake(reason) => Self::CancelWake(reason.clone()),
+        }
+    }
+}
+
+impl<S: Service> Debug for Effect<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Publish(out) => f.debug_tuple("Publish").field(out).finish(),
+            Self::Ask(ask) => f.debug_tuple("Ask").field(ask).finish(),
+            Self::CancelAsks(kind) => f.debug_tuple("CancelAsks").field(kind).finish(),
+            Self::Tell { key, event } => {
+                f.debug_struct("Tell").field("key", key).field("event", event).finish()
+            }
+            Self::WakeAt { at, reason } => {
+                f.debug_struct("WakeAt").field("at", at).field("reason", reason).finish()
+            }
+            Self::CancelWake(reason) => f.debug_tuple("CancelWake").field(reason).finish(),
+        }
+    }
+}
+
+impl<S: Service> Debug for Decision<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Next { state, effects } => {
+                f.debug_struct("Next").field("state", state).field("effects", effects).finish()
+            }
+            Self::Ignore(reason) => f.debug_tuple("Ignore").field(reason).finish(),
+        }
+    }
 }
 
 impl<S: Service> Effect<S> {

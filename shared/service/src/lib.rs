@@ -4,7 +4,12 @@
 //! inbox, outbox, asks, wake-ups, failures, metrics, lifecycle) is here, once.
 
 pub mod api;
+#[allow(dead_code)]
+mod engine;
 pub mod ingress;
+#[allow(dead_code)]
+mod metrics;
+pub mod telemetry;
 
 pub use api::{
     AskKind, Attempt, Context, Decision, Effect, Equipment, Input, Limit, Meta, OperatorAction,

@@ -1,0 +1,243 @@
+//! Calls the agencies: claims asks by lease, each agency behind its limiter and its breaker. The
+//! answer is written in the ask's row first, then decided as an input.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    panic::AssertUnwindSafe,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Instant,
+};
+
+use agency::Breaker;
+use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::FutureExt;
+use kernel::{Backoff, Busy, Fault};
+use store::{AskRow, FailureRow, Leased, StoreError};
+use tokio::sync::{Semaphore, mpsc::UnboundedReceiver};
+
+use super::{
+    Engine,
+    fold::{announce, meta_text},
+    item::ask_meta,
+};
+use crate::api::{AskKind, Attempt, Limit, Service};
+
+/// Asks taken from the store at a time.
+const CLAIM: usize = 64;
+
+/// What stands before each agency, for the whole process.
+#[derive(Default)]
+struct Gates {
+    gates: Mutex<HashMap<String, Gate>>,
+}
+
+struct Gate {
+    limit: Limit,
+    slots: Arc<Semaphore>,
+    breaker: Breaker,
+    /// The budget is spent, or the breaker open, until then.
+    paused_until: Option<DateTime<Utc>>,
+}
+
+impl Gates {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Gate>> {
+        self.gates.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn with<T>(&self, agency: &str, limits: &BTreeMap<&str, Limit>, f: impl FnOnce(&mut Gate) -> T) -> T {
+        let mut gates = self.lock();
+        let gate = gates.entry(agency.to_owned()).or_insert_with(|| {
+            let limit = limits.get(agency).copied().unwrap_or_default();
+            Gate {
+                limit,
+                slots: Arc::new(Semaphore::new(limit.in_flight.max(1))),
+                breaker: Breaker::default(),
+                paused_until: None,
+            }
+        });
+        f(gate)
+    }
+
+    /// Agencies not to be called at `now`, and when the first of them may be again.
+    fn paused(&self, now: DateTime<Utc>) -> (Vec<String>, Option<DateTime<Utc>>) {
+        let gates = self.lock();
+        let paused: Vec<_> = gates
+            .iter()
+            .filter_map(|(name, gate)| gate.paused_until.filter(|t| *t > now).map(|t| (name, t)))
+            .collect();
+        let first = paused.iter().map(|(_, t)| *t).min();
+        (paused.into_iter().map(|(name, _)| name.clone()).collect(), first)
+    }
+}
+
+impl<S: Service> Engine<S> {
+    pub(super) async fn asks_loop(self: &Arc<Self>, mut ear: UnboundedReceiver<Busy>) {
+        let gates = Arc::new(Gates::default());
+        let limits: Arc<BTreeMap<&'static str, Limit>> =
+            Arc::new(S::limits(&self.config).into_iter().collect());
+        let calls = self.tasks.child();
+        let mut held = vec![self.clock.busy()];
+        loop {
+            let due = match self.take_asks(&gates, &limits, &calls).await {
+                Ok(true) => continue,
+                Ok(false) => self.next_ask(&gates).await,
+                Err(error) => self.away_now(&error).await,
+            };
+            match self.wait(&mut ear, self.next_look(due), held).await {
+                Some(rung) => held = rung,
+                None => break,
+            }
+        }
+        // Calls in flight end by their own time limits; their rows keep what they did.
+        calls.stop(std::time::Duration::from_secs(20)).await;
+    }
+
+    async fn next_ask(&self, gates: &Gates) -> Option<DateTime<Utc>> {
+        let (paused, reopens) = gates.paused(self.clock.now());
+        match self.store.next_due(&paused).await {
+            Ok(next) => [next.asks, reopens].into_iter().flatten().min(),
+            Err(error) => self.away_now(&error).await,
+        }
+    }
+
+    async fn take_asks(
+        self: &Arc<Self>,
+        gates: &Arc<Gates>,
+        limits: &Arc<BTreeMap<&'static str, Limit>>,
+        calls: &kernel::Tasks,
+    ) -> Result<bool, StoreError> {
+        if self.tasks.is_stopping() {
+            return Ok(false);
+        }
+        let now = self.clock.now();
+        let (paused, _) = gates.paused(now);
+        let asks = self.store.claim_asks(now, self.lease_end(), &paused, CLAIM).await?;
+        let any = !asks.is_empty();
+        for ask in asks {
+            let busy = self.clock.busy();
+            let (engine, gates, limits) =
+                (Arc::clone(self), Arc::clone(gates), Arc::clone(limits));
+            calls.spawn(async move {
+                if let Err(error) = engine.call(&gates, &limits, ask).await {
+                    // The lease runs out and the ask is claimed again, as ambiguous.
+                    engine.note_away(&error);
+                }
+                // Look again: a slot, the breaker or the budget may have changed.
+                let _ = engine.bells.asks.send(busy);
+            });
+        }
+        Ok(any)
+    }
+
+    async fn call(
+        &self,
+        gates: &Gates,
+        limits: &BTreeMap<&str, Limit>,
+        leased: Leased<AskRow>,
+    ) -> Result<(), StoreError> {
+        let Leased { lease, row } = leased;
+        let (limit, slots) = gates.with(&row.agency, limits, |g| (g.limit, Arc::clone(&g.slots)));
+        let Ok(_slot) = slots.acquire().await else { return Ok(()) };
+        let now = self.clock.now();
+        let later = match self
+            .store
+            .take_budget(&row.agency, now, limit.window, limit.calls)
+            .await?
+        {
+            Some(at) => Some(at),
+            None => gates.with(&row.agency, limits, |g| g.breaker.allow(now)).err(),
+        };
+        if let Some(at) = later {
+            gates.with(&row.agency, limits, |g| g.paused_until = Some(at));
+            let error = row.last_error.clone().unwrap_or_default();
+            self.store.ask_later(row.id, lease, at, &error, false).await?;
+            return Ok(());
+        }
+        let started = Instant::now();
+        let result = self.attempt(&row).await;
+        let outcome = match &result {
+            Ok(_) => "ok",
+            Err(Fault::Transient { .. }) => "passager",
+            Err(Fault::Permanent { .. }) => "definitif",
+        };
+        self.metrics.ask(&row.agency, outcome, started.elapsed());
+        let now = self.clock.now();
+        let state = gates.with(&row.agency, limits, |g| {
+            match &result {
+                Err(Fault::Transient { retry_after, .. }) => g.breaker.failed(now, *retry_after),
+                Ok(_) | Err(Fault::Permanent { .. }) => g.breaker.answered(),
+            }
+            g.breaker.state()
+        });
+        self.metrics.breaker(&row.agency, state);
+        match result {
+            Ok(answer) => {
+                if self.store.ask_answered(row.id, lease, &answer).await? {
+                    self.metrics.success(&row.agency, now);
+                    let _ = self.bells.inputs.send(self.clock.busy());
+                }
+                Ok(())
+            }
+            Err(fault) => {
+                let until = gates.with(&row.agency, limits, |g| g.breaker.closed_until(now));
+                gates.with(&row.agency, limits, |g| g.paused_until = until);
+                self.failed(row, lease, &fault).await
+            }
+        }
+    }
+
+    async fn attempt(&self, row: &AskRow) -> Result<String, Fault> {
+        let ask: S::Ask = serde_json::from_str(&row.body)
+            .map_err(|e| Fault::permanent("demande-illisible", e))?;
+        let attempt = match (row.ambiguous, row.attempts) {
+            (true, _) => Attempt::AfterAmbiguous,
+            (false, 0) => Attempt::First,
+            (false, _) => Attempt::AfterClean,
+        };
+        let call = AssertUnwindSafe(self.service.ask(&ask, row.id, attempt)).catch_unwind();
+        let answer = call
+            .await
+            .unwrap_or_else(|_| Err(Fault::transient("panique", "the agency client panicked")))?;
+        serde_json::to_string(&answer).map_err(|e| Fault::permanent("reponse-inecrivable", e))
+    }
+
+    async fn failed(&self, row: AskRow, lease: i64, fault: &Fault) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        let max_age = serde_json::from_str::<S::Ask>(&row.body)
+            .map_or(TimeDelta::zero(), |ask| {
+                TimeDelta::from_std(ask.max_age()).unwrap_or(TimeDelta::MAX / 4)
+            });
+        let text = fault.chain();
+        if let Fault::Transient { retry_after, code, .. } = fault
+            && now - row.created_at < max_age
+        {
+            let failed = u32::try_from(row.attempts).unwrap_or(0) + 1;
+            let delay = Backoff::default().delay(failed, &row.id.to_string(), *retry_after);
+            tracing::warn!(service = S::NAME, agency = %row.agency, kind = %row.kind, code,
+                attempt = failed, error = %text, "call failed, tried again");
+            let at = now + TimeDelta::from_std(delay).unwrap_or(TimeDelta::hours(1));
+            self.store.ask_later(row.id, lease, at, &text, true).await?;
+            return Ok(());
+        }
+        tracing::error!(service = S::NAME, agency = %row.agency, kind = %row.kind,
+            code = fault.code(), error = %text, "call failed for good: kept as a failure");
+        let failure = FailureRow {
+            id: kernel::derive_id(&[S::NAME, "panne-demande", &row.id.to_string()]),
+            key: Some(row.key.clone()),
+            origin: "ask".to_owned(),
+            kind: row.kind.clone(),
+            code: fault.code().to_owned(),
+            reason: text,
+            body: row.body.clone().into_bytes(),
+            meta: meta_text(&ask_meta(&row, false)),
+            first_seen: now,
+            attempts: row.attempts + 1,
+            outcome: None,
+        };
+        let announced = announce::<S>(&failure, now, row.context.clone());
+        if self.store.ask_failed(row.id, lease, failure, vec![announced]).await? {
+            let _ = self.bells.relay.send(self.clock.busy());
+        }
+        Ok(())
+    }
+}

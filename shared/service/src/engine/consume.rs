@@ -1,0 +1,81 @@
+//! Takes messages from the service's queue, and what the broker gave up on from its `.morts`.
+
+use std::time::Duration;
+
+use bus::{BusError, Consumer, QueueSpec};
+use contracts::Incoming;
+
+use super::{BATCH, Engine, chain, item::Item};
+use crate::api::Service;
+
+/// At most two batches are unsettled.
+const PREFETCH: u16 = 512;
+
+impl<S: Service> Engine<S> {
+    pub(super) async fn consume_loop(&self) {
+        let queue = QueueSpec { name: S::NAME.to_owned(), bindings: S::Message::bindings() };
+        self.consume_queue(&queue).await;
+    }
+
+    /// What the broker dead-lettered after repeated crashes becomes failures.
+    pub(super) async fn morts_loop(&self) {
+        let queue = QueueSpec { name: format!("{}.morts", S::NAME), bindings: Vec::new() };
+        self.consume_queue(&queue).await;
+    }
+
+    async fn consume_queue(&self, queue: &QueueSpec) {
+        while !self.tasks.is_stopping() {
+            match self.transport.consume(queue, PREFETCH).await {
+                Ok(mut consumer) => {
+                    self.metrics.consumer_up(&queue.name, true);
+                    self.drain(consumer.as_mut()).await;
+                    self.metrics.consumer_up(&queue.name, false);
+                }
+                Err(BusError::Closed) => return,
+                Err(error) => {
+                    tracing::warn!(service = S::NAME, queue = %queue.name,
+                        error = %chain(&error), "cannot consume, tried again");
+                    tokio::select! {
+                        () = tokio::time::sleep(Duration::from_secs(1)) => {}
+                        () = self.tasks.stopping() => {}
+                    }
+                }
+            }
+        }
+    }
+
+    async fn drain(&self, consumer: &mut dyn Consumer) {
+        loop {
+            let batch = tokio::select! {
+                biased;
+                () = self.tasks.stopping() => return,
+                batch = consumer.next_batch(BATCH) => batch,
+            };
+            let deliveries = match batch {
+                Ok(deliveries) => deliveries,
+                Err(BusError::Closed) => return,
+                Err(error) => {
+                    tracing::warn!(service = S::NAME, error = %chain(&error), "consumer lost");
+                    return;
+                }
+            };
+            if deliveries.is_empty() {
+                continue;
+            }
+            let now = self.clock.now();
+            let tags: Vec<u64> = deliveries.iter().map(|d| d.tag).collect();
+            let held: Vec<_> = deliveries.iter().map(|d| d.busy.clone()).collect();
+            let items = deliveries.into_iter().map(|d| Item::from_delivery(d, now)).collect();
+            let settled = if self.process(items).await {
+                consumer.ack(&tags).await
+            } else {
+                consumer.release(&tags).await
+            };
+            drop(held);
+            if let Err(error) = settled {
+                tracing::warn!(service = S::NAME, error = %chain(&error),
+                    "not acknowledged: the broker delivers again, the inbox knows");
+            }
+        }
+    }
+}

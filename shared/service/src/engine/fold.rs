@@ -1,0 +1,474 @@
+//! Decides a batch in memory: states in, writes out. Runs inside the store's transaction, does no
+//! I/O; may run again from the start when the transaction meets a concurrent change.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    panic::{AssertUnwindSafe, catch_unwind},
+};
+
+use bus::Origin;
+use chrono::{DateTime, Utc};
+use contracts::{Envelope, Flux, Referentiel, messages::{PanneClose, PanneOuverte}};
+use serde::{Deserialize, Serialize};
+use store::{FailureRow, InputKind, InputRow, Loaded, OutboxRow, RowContext, StateWrite, Writes};
+use uuid::Uuid;
+
+use super::item::{Bad, FailureMeta, Item, Ready, Settle, ask_row};
+use crate::api::{AskKind, Context, Decision, Effect, Input, Outgoing, Service};
+
+/// A state as it is stored: the service's, and what the frame remembers beside it.
+#[derive(Serialize, Deserialize)]
+struct Stored<T> {
+    /// Version of the shape of `s`.
+    v: u32,
+    /// The last sequence seen of each « source subject ».
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    vus: BTreeMap<String, u64>,
+    /// The service's state.
+    s: T,
+}
+
+/// A state while its batch is decided.
+struct Slot<S: Service> {
+    expected: Option<i64>,
+    version: i64,
+    vus: BTreeMap<String, u64>,
+    state: Option<S::State>,
+    dirty: bool,
+}
+
+/// What became of one input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// Decided, state and effects written.
+    Done,
+    /// Decided: nothing to do.
+    Ignored(&'static str),
+    /// Received before.
+    Duplicate,
+    /// A later snapshot of its subject is known.
+    Superseded,
+    /// Kept as a failure.
+    Failed,
+}
+
+impl Outcome {
+    /// Label of `relais_messages_total`.
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Self::Done => "fait",
+            Self::Ignored(_) => "ignore",
+            Self::Duplicate => "doublon",
+            Self::Superseded => "depasse",
+            Self::Failed => "panne",
+        }
+    }
+}
+
+/// What decisions share.
+pub(crate) struct Shared<'a, S: Service> {
+    pub now: DateTime<Utc>,
+    pub config: &'a S::Config,
+    pub referentiel: &'a Referentiel,
+    /// Trace context of what is published; `None` passes the cause's on.
+    pub traceparent: Option<String>,
+}
+
+/// Decides `items` in order.
+pub(crate) fn fold<S: Service>(
+    items: &[Item<S>],
+    loaded: Loaded,
+    shared: &Shared<'_, S>,
+) -> (Writes, Vec<Outcome>) {
+    let mut folder = Folder::<S> {
+        shared,
+        slots: HashMap::with_capacity(loaded.states.len()),
+        corrupt: HashMap::new(),
+        writes: Writes::default(),
+        wakes: BTreeMap::new(),
+    };
+    for row in loaded.states {
+        folder.load(row);
+    }
+    let mut fresh = loaded.fresh.into_iter();
+    let mut outcomes = Vec::with_capacity(items.len());
+    for item in items {
+        let known = item.mark.is_some() && !fresh.next().unwrap_or(true);
+        outcomes.push(if known { Outcome::Duplicate } else { folder.item(item) });
+    }
+    (folder.finish(), outcomes)
+}
+
+struct Folder<'a, S: Service> {
+    shared: &'a Shared<'a, S>,
+    slots: HashMap<String, Slot<S>>,
+    corrupt: HashMap<String, String>,
+    writes: Writes,
+    wakes: BTreeMap<(String, String), Option<InputRow>>,
+}
+
+impl<S: Service> Folder<'_, S> {
+    fn load(&mut self, row: store::StateRow) {
+        match parse_state::<S>(&row.body) {
+            Ok(stored) => {
+                let slot = Slot {
+                    expected: Some(row.version),
+                    version: row.version,
+                    vus: stored.vus,
+                    state: Some(stored.s),
+                    dirty: false,
+                };
+                self.slots.insert(row.key, slot);
+            }
+            Err(reason) => {
+                self.corrupt.insert(row.key, reason);
+            }
+        }
+    }
+
+    fn item(&mut self, item: &Item<S>) -> Outcome {
+        match item.settle {
+            Settle::Nothing => {}
+            Settle::Input(id, lease) => self.writes.done_inputs.push((id, lease)),
+            Settle::Answer(id, lease) => self.writes.done_answers.push((id, lease)),
+        }
+        let outcome = match &item.body {
+            Err(bad) => self.fail(item, bad),
+            Ok(Ready::CloseOnly) => Outcome::Done,
+            Ok(Ready::Rearm(ask)) => {
+                let mut ask = (**ask).clone();
+                (ask.due_at, ask.created_at) = (self.shared.now, self.shared.now);
+                self.writes.asks.push(ask);
+                Outcome::Done
+            }
+            Ok(Ready::Decide(input)) => self.decide(item, input),
+        };
+        if let (Some(id), false) = (item.replays, outcome == Outcome::Failed) {
+            let issue = if outcome == Outcome::Superseded { "depassee" } else { "rejouee" };
+            self.close_failure(id, issue);
+        }
+        outcome
+    }
+
+    fn decide(&mut self, item: &Item<S>, input: &Input<S>) -> Outcome {
+        if let Some(reason) = self.corrupt.get(&item.key) {
+            let bad = Bad { code: "etat-illisible".to_owned(), reason: reason.clone() };
+            return self.fail(item, &bad);
+        }
+        let slot = self.slots.get(&item.key);
+        let seen = snapshot_of(input);
+        if let (Some(slot), Some((subject, sequence))) = (slot, &seen)
+            && slot.vus.get(subject).is_some_and(|known| known >= sequence)
+        {
+            return Outcome::Superseded;
+        }
+        let cx = Context {
+            now: self.shared.now,
+            config: self.shared.config,
+            referentiel: self.shared.referentiel,
+            key: &item.key,
+            cause: &item.cause,
+        };
+        let state = slot.and_then(|s| s.state.as_ref());
+        let decided = catch_unwind(AssertUnwindSafe(|| S::decide(state, input.clone(), &cx)));
+        match decided {
+            Ok(Ok(Decision::Next { state, effects })) => {
+                self.apply(item, state, effects, seen);
+                Outcome::Done
+            }
+            Ok(Ok(Decision::Ignore(reason))) => Outcome::Ignored(reason),
+            Ok(Err(refusal)) => {
+                self.fail(item, &Bad { code: refusal.code.to_owned(), reason: refusal.reason })
+            }
+            Err(_) => {
+                let reason = "the decision panicked".to_owned();
+                self.fail(item, &Bad { code: "panique".to_owned(), reason })
+            }
+        }
+    }
+
+    fn apply(
+        &mut self,
+        item: &Item<S>,
+        state: S::State,
+        effects: Vec<Effect<S>>,
+        seen: Option<(String, u64)>,
+    ) {
+        let mut slot = self.slots.remove(&item.key).unwrap_or_else(|| Slot {
+            expected: None,
+            version: 0,
+            vus: BTreeMap::new(),
+            state: None,
+            dirty: false,
+        });
+        slot.version += 1;
+        slot.state = Some(state);
+        slot.dirty = true;
+        if let Some((subject, sequence)) = seen {
+            slot.vus.insert(subject, sequence);
+        }
+        for (index, effect) in effects.into_iter().enumerate() {
+            if let Effect::Publish(out) = effect {
+                let id = effect_id::<S>(item, "publish", index);
+                let sequence = (out.flux == Flux::Evenements).then(|| version_number(slot.version));
+                self.publish(id, out, sequence, item);
+                // Every message has its own version: two facts of one subject stay in order.
+                slot.version += 1;
+            } else {
+                self.effect(item, index, effect);
+            }
+        }
+        self.slots.insert(item.key.clone(), slot);
+    }
+
+    fn effect(&mut self, item: &Item<S>, index: usize, effect: Effect<S>) {
+        let now = self.shared.now;
+        let key = &item.key;
+        match effect {
+            Effect::Publish(_) => {}
+            Effect::Ask(ask) => {
+                let id = effect_id::<S>(item, ask.kind(), index);
+                let context = item.context.clone();
+                let row = ask_row::<S>(id, key, &ask, now, &item.cause, context);
+                self.writes.asks.push(row);
+            }
+            Effect::CancelAsks(kind) => {
+                self.writes.asks.retain(|a| a.key != *key || a.kind != kind);
+                self.writes.cancel_asks.push((key.clone(), kind.to_owned()));
+            }
+            Effect::Tell { key: to, event } => {
+                let id = effect_id::<S>(item, &to, index);
+                let body = serde_json::to_string(&event).expect("events encode");
+                let row = input_row(id, to, InputKind::Event, String::new(), now, body, item);
+                self.writes.inputs.push(row);
+            }
+            Effect::WakeAt { at, reason } => {
+                let id = effect_id::<S>(item, &reason, index);
+                let kind = InputKind::Wake;
+                let row =
+                    input_row(id, key.clone(), kind, reason.clone(), at, String::new(), item);
+                self.wakes.insert((key.clone(), reason), Some(row));
+            }
+            Effect::CancelWake(reason) => {
+                self.wakes.insert((key.clone(), reason), None);
+            }
+        }
+    }
+
+    fn publish(&mut self, id: Uuid, out: Outgoing, sequence: Option<u64>, item: &Item<S>) {
+        let context = RowContext {
+            traceparent: self
+                .shared
+                .traceparent
+                .clone()
+                .or_else(|| item.context.traceparent.clone()),
+            correlation_id: out.dossier.clone().or_else(|| item.context.correlation_id.clone()),
+        };
+        let cause = item.cause.rsplit(' ').next().map(str::to_owned);
+        self.writes.outbox.push(outbox_row::<S>(id, out, sequence, self.shared.now, context, cause));
+    }
+
+    fn fail(&mut self, item: &Item<S>, bad: &Bad) -> Outcome {
+        let id = item
+            .replays
+            .unwrap_or_else(|| kernel::derive_id(&[S::NAME, "panne", &item.key, &item.cause]));
+        let failure = FailureRow {
+            id,
+            key: (!item.key.is_empty()).then(|| item.key.clone()),
+            origin: item.keep.origin.to_owned(),
+            kind: item.kind.clone(),
+            code: bad.code.clone(),
+            reason: bad.reason.clone(),
+            body: item.keep.body.clone(),
+            meta: meta_text(&item.keep.meta),
+            first_seen: self.shared.now,
+            attempts: 1,
+            outcome: None,
+        };
+        tracing::error!(service = S::NAME, panne = %id, code = %bad.code, kind = %item.kind,
+            reason = %bad.reason, "input kept as a failure");
+        if item.replays.is_none() {
+            let row = announce::<S>(&failure, self.shared.now, item.context.clone());
+            self.writes.outbox.push(row);
+        }
+        self.writes.failures.push(failure);
+        Outcome::Failed
+    }
+
+    fn close_failure(&mut self, id: Uuid, issue: &str) {
+        self.writes.close_failures.push((id, issue.to_owned()));
+        self.writes.outbox.push(announce_closed::<S>(id, issue, self.shared.now));
+    }
+
+    fn finish(mut self) -> Writes {
+        for (key, slot) in self.slots {
+            if !slot.dirty {
+                continue;
+            }
+            let stored = Stored { v: S::STATE_VERSION, vus: slot.vus, s: slot.state };
+            self.writes.states.push(StateWrite {
+                key,
+                expected: slot.expected,
+                version: slot.version,
+                body: serde_json::to_string(&stored).expect("states encode"),
+            });
+        }
+        self.writes.states.sort_by(|a, b| a.key.cmp(&b.key));
+        for (wake, row) in self.wakes {
+            match row {
+                Some(row) => self.writes.inputs.push(row),
+                None => self.writes.cancel_wakes.push(wake),
+            }
+        }
+        self.writes
+    }
+}
+
+/// Reads a stored state, brought to the present version.
+pub(crate) fn read_state<S: Service>(body: &str) -> Result<S::State, String> {
+    parse_state::<S>(body).map(|stored| stored.s)
+}
+
+fn parse_state<S: Service>(body: &str) -> Result<Stored<S::State>, String> {
+    #[derive(Deserialize)]
+    struct Version {
+        v: u32,
+    }
+    let version = serde_json::from_str::<Version>(body).map_err(|e| e.to_string())?.v;
+    if version == S::STATE_VERSION {
+        return serde_json::from_str(body).map_err(|e| e.to_string());
+    }
+    let old: Stored<serde_json::Value> = serde_json::from_str(body).map_err(|e| e.to_string())?;
+    let mut value = old.s;
+    for from in version..S::STATE_VERSION {
+        value = S::upcast(from, value)?;
+    }
+    let s = serde_json::from_value(value).map_err(|e| e.to_string())?;
+    Ok(Stored { v: S::STATE_VERSION, vus: old.vus, s })
+}
+
+/// (« source subject », sequence) of a snapshot published by a service of Relais.
+fn snapshot_of<S: Service>(input: &Input<S>) -> Option<(String, u64)> {
+    match input {
+        Input::Message { origin: Origin::Relais, meta, .. } => {
+            let subject = meta.subject.as_deref()?;
+            Some((format!("{} {subject}", meta.source), meta.sequence?))
+        }
+        Input::Message { .. } | Input::Answer { .. } | Input::Wake { .. } | Input::Event(_) => None,
+    }
+}
+
+fn effect_id<S: Service>(item: &Item<S>, name: &str, index: usize) -> Uuid {
+    kernel::derive_id(&[S::NAME, &item.key, &item.cause, name, &index.to_string()])
+}
+
+fn version_number(version: i64) -> u64 {
+    u64::try_from(version).unwrap_or(0)
+}
+
+fn input_row<S: Service>(
+    id: Uuid,
+    key: String,
+    kind: InputKind,
+    name: String,
+    due_at: DateTime<Utc>,
+    body: String,
+    item: &Item<S>,
+) -> InputRow {
+    let (cause, context) = (item.cause.clone(), item.context.clone());
+    InputRow { id, key, kind, name, due_at, body, cause, context }
+}
+
+/// The stored form of what a replay needs.
+pub(crate) fn meta_text(meta: &FailureMeta) -> String {
+    serde_json::to_string(meta).expect("failure metadata encodes")
+}
+
+fn outbox_row<S: Service>(
+    id: Uuid,
+    out: Outgoing,
+    sequence: Option<u64>,
+    now: DateTime<Utc>,
+    context: RowContext,
+    cause: Option<String>,
+) -> OutboxRow {
+    OutboxRow {
+        id,
+        exchange: out.flux.exchange().to_owned(),
+        routing_key: out.routing_key,
+        // A fact may have no reader; a request must have one.
+        mandatory: out.flux == Flux::Demandes,
+        envelope: Envelope {
+            id: id.to_string(),
+            source: format!("/relais/{}", S::NAME),
+            message_type: out.message_type.to_owned(),
+            subject: Some(out.subject),
+            time: now,
+            sequence,
+            correlation_id: context.correlation_id,
+            causation_id: cause,
+            traceparent: context.traceparent,
+            data: out.body.into_bytes(),
+        },
+    }
+}
+
+/// The fact that says that a failure is open.
+pub(crate) fn announce<S: Service>(
+    failure: &FailureRow,
+    now: DateTime<Utc>,
+    context: RowContext,
+) -> OutboxRow {
+    let fact = PanneOuverte {
+        panne: failure.id,
+        service: S::NAME.to_owned(),
+        code: failure.code.clone(),
+        empreinte: kernel::short_id(&[S::NAME, &failure.code, &failure.kind]),
+        message_type: failure.kind.clone(),
+        subject: failure.key.clone(),
+        depuis: failure.first_seen,
+    };
+    let id = kernel::derive_id(&[S::NAME, "panne-ouverte", &failure.id.to_string()]);
+    outbox_row::<S>(id, Outgoing::new(&fact, None), None, now, context, None)
+}
+
+/// The fact that says that a failure is closed.
+pub(crate) fn announce_closed<S: Service>(id: Uuid, issue: &str, now: DateTime<Utc>) -> OutboxRow {
+    let fact = PanneClose { panne: id, issue: issue.to_owned() };
+    let at = now.timestamp_micros().to_string();
+    let id = kernel::derive_id(&[S::NAME, "panne-close", &id.to_string(), &at]);
+    outbox_row::<S>(id, Outgoing::new(&fact, None), None, now, RowContext::default(), None)
+}
+
+/// Keeps every input as a failure instead of deciding it: what the database refused.
+pub(crate) fn refuse<S: Service>(
+    items: &[Item<S>],
+    loaded: Loaded,
+    shared: &Shared<'_, S>,
+    reason: &str,
+) -> (Writes, Vec<Outcome>) {
+    let mut folder = Folder::<S> {
+        shared,
+        slots: HashMap::new(),
+        corrupt: HashMap::new(),
+        writes: Writes::default(),
+        wakes: BTreeMap::new(),
+    };
+    let mut fresh = loaded.fresh.into_iter();
+    let bad = Bad { code: "valeur-refusee".to_owned(), reason: reason.to_owned() };
+    let mut outcomes = Vec::with_capacity(items.len());
+    for item in items {
+        let known = item.mark.is_some() && !fresh.next().unwrap_or(true);
+        if known {
+            outcomes.push(Outcome::Duplicate);
+            continue;
+        }
+        match item.settle {
+            Settle::Nothing => {}
+            Settle::Input(id, lease) => folder.writes.done_inputs.push((id, lease)),
+            Settle::Answer(id, lease) => folder.writes.done_answers.push((id, lease)),
+        }
+        outcomes.push(folder.fail(item, &bad));
+    }
+    (folder.finish(), outcomes)
+}

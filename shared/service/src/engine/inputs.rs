@@ -1,0 +1,71 @@
+//! Takes what waits in the store: wake-ups, events, replays and answers.
+
+use kernel::Busy;
+use store::{InputKind, InputRow, Leased, StoreError};
+use tokio::sync::mpsc::UnboundedReceiver;
+use uuid::Uuid;
+
+use super::{BATCH, Engine, item::Item};
+use crate::api::Service;
+
+impl<S: Service> Engine<S> {
+    pub(super) async fn inputs_loop(&self, mut ear: UnboundedReceiver<Busy>) {
+        let mut held = vec![self.clock.busy()];
+        loop {
+            let due = match self.take_inputs().await {
+                Ok(true) => continue,
+                Ok(false) => match self.store.next_due(&[]).await {
+                    Ok(next) => next.inputs,
+                    Err(error) => self.away_now(&error).await,
+                },
+                Err(error) => self.away_now(&error).await,
+            };
+            match self.wait(&mut ear, self.next_look(due), held).await {
+                Some(rung) => held = rung,
+                None => return,
+            }
+        }
+    }
+
+    /// After a store error: a short real pause, then look again at once.
+    pub(super) async fn away_now(
+        &self,
+        error: &StoreError,
+    ) -> Option<chrono::DateTime<chrono::Utc>> {
+        self.note_away(error);
+        self.pause().await;
+        Some(self.clock.now())
+    }
+
+    /// Claims and decides one batch; false when there was nothing.
+    async fn take_inputs(&self) -> Result<bool, StoreError> {
+        if self.tasks.is_stopping() {
+            return Ok(false);
+        }
+        let (now, until) = (self.clock.now(), self.lease_end());
+        let answers = self.store.claim_answers(now, until, BATCH).await?;
+        let inputs = self.store.claim_inputs(now, until, BATCH).await?;
+        if answers.is_empty() && inputs.is_empty() {
+            return Ok(false);
+        }
+        let mut items: Vec<Item<S>> = answers.into_iter().map(Item::from_answer).collect();
+        for input in inputs {
+            let failure = self.replayed(&input).await?;
+            items.push(Item::from_input(input, failure));
+        }
+        Ok(self.process(items).await)
+    }
+
+    async fn replayed(
+        &self,
+        input: &Leased<InputRow>,
+    ) -> Result<Option<store::FailureRow>, StoreError> {
+        if input.row.kind != InputKind::Replay {
+            return Ok(None);
+        }
+        match input.row.name.parse::<Uuid>() {
+            Ok(id) => self.store.failure(id).await,
+            Err(_) => Ok(None),
+        }
+    }
+}

@@ -1,0 +1,482 @@
+//! What a batch is made of: inputs made ready to be decided.
+
+use bus::{Delivery, Origin};
+use chrono::{DateTime, TimeDelta, Utc};
+use contracts::{Envelope, Flux, Incoming};
+use serde::{Deserialize, Serialize};
+use store::{AnswerRow, FailureRow, InputKind, InputRow, Leased, Mark, RowContext};
+use uuid::Uuid;
+
+use crate::api::{AskKind, Input, Meta, Service};
+
+/// One input of a batch.
+pub(crate) struct Item<S: Service> {
+    /// The state it concerns; empty when the input could not be understood.
+    pub key: String,
+    /// The inbox mark, for messages that are not replayed.
+    pub mark: Option<Mark>,
+    /// The id of what it is: derived ids hang on it.
+    pub cause: String,
+    /// Trace context and dossier.
+    pub context: RowContext,
+    /// The message type, the kind of ask or the kind of input.
+    pub kind: String,
+    /// When the fact happened, for `relais_critical_seconds`.
+    pub happened: Option<DateTime<Utc>>,
+    /// What to settle in the store.
+    pub settle: Settle,
+    /// What to decide, or why it cannot be decided.
+    pub body: Result<Ready<S>, Bad>,
+    /// What is kept if it fails.
+    pub keep: Keep,
+    /// The failure that this input replays.
+    pub replays: Option<Uuid>,
+}
+
+/// A decidable input.
+pub(crate) enum Ready<S: Service> {
+    /// Decide it.
+    Decide(Input<S>),
+    /// Put this ask back, as new.
+    Rearm(Box<store::AskRow>),
+    /// Nothing but closing the replayed failure.
+    CloseOnly,
+}
+
+/// Why an input cannot be decided.
+#[derive(Clone, Debug)]
+pub(crate) struct Bad {
+    /// Stable code.
+    pub code: String,
+    /// What is wrong, without values.
+    pub reason: String,
+}
+
+/// What the store must forget once the input is decided.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Settle {
+    /// Nothing: the transport is acknowledged.
+    Nothing,
+    /// An input row.
+    Input(Uuid, i64),
+    /// An answered ask.
+    Answer(Uuid, i64),
+}
+
+/// What a failure row keeps of an input.
+#[derive(Clone, Debug)]
+pub(crate) struct Keep {
+    /// `message`, `event`, `wake`, `answer`, `ask`.
+    pub origin: &'static str,
+    /// The body, as bytes.
+    pub body: Vec<u8>,
+    /// What a replay needs besides, as JSON.
+    pub meta: FailureMeta,
+}
+
+/// What a replay needs besides the body.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "origin", rename_all = "snake_case")]
+pub(crate) enum FailureMeta {
+    /// A message of the bus.
+    Message {
+        /// Its exchange.
+        exchange: String,
+        /// Its routing key.
+        routing_key: String,
+        /// The agency that published it; absent for a service.
+        agence: Option<String>,
+        /// Its envelope, in structured mode without data.
+        envelope: serde_json::Value,
+    },
+    /// An event or a wake-up.
+    Input {
+        /// Its id.
+        id: Uuid,
+        /// Its key.
+        key: String,
+        /// The wake-up's reason; absent for an event.
+        wake: Option<String>,
+        /// The cause it carried.
+        cause: String,
+        /// The dossier.
+        correlation_id: Option<String>,
+    },
+    /// An answer whose decision failed, or an ask that failed for good.
+    Ask {
+        /// The ask's id.
+        id: Uuid,
+        /// The state that asked.
+        key: String,
+        /// Its kind.
+        kind: String,
+        /// The agency.
+        agency: String,
+        /// The ask.
+        ask: String,
+        /// When it was first asked.
+        created_at: DateTime<Utc>,
+        /// The cause it carried.
+        cause: String,
+        /// The dossier.
+        correlation_id: Option<String>,
+        /// True when the body is an answer to be decided again.
+        answered: bool,
+    },
+    /// A publication that nobody takes; its outbox row stays and is retried by itself.
+    Outbox {
+        /// The message's id.
+        id: Uuid,
+    },
+}
+
+/// How long the inbox remembers, in days: longer than any replay of the broker or of an operator.
+pub(crate) const INBOX_DAYS: i64 = 90;
+
+pub(crate) fn exchange_flux(exchange: &str) -> Flux {
+    [Flux::Demandes, Flux::Reponses]
+        .into_iter()
+        .find(|f| f.exchange() == exchange)
+        .unwrap_or(Flux::Evenements)
+}
+
+impl<S: Service> Item<S> {
+    /// Makes a delivery ready.
+    pub(crate) fn from_delivery(delivery: Delivery, now: DateTime<Utc>) -> Self {
+        let Delivery { flux, routing_key, mut envelope, origin, rejection, .. } = delivery;
+        if let Origin::Agence(agence) = &origin {
+            // The authenticated agency is the source, whatever the envelope says.
+            envelope.source = agence.source();
+        }
+        let mark = Mark {
+            day: envelope.time.date_naive(),
+            source: envelope.source.clone(),
+            id: envelope.id.clone(),
+        };
+        let bad = match rejection {
+            Some(r) => Some(Bad { code: r.code.to_owned(), reason: r.reason }),
+            None => absurd_time(envelope.time, now),
+        };
+        let mut item = Self::message(flux, &routing_key, envelope, &origin, bad);
+        item.mark = Some(mark);
+        item
+    }
+
+    fn message(
+        flux: Flux,
+        routing_key: &str,
+        mut envelope: Envelope,
+        origin: &Origin,
+        bad: Option<Bad>,
+    ) -> Self {
+        let data = std::mem::take(&mut envelope.data);
+        let agence = match origin {
+            Origin::Agence(a) => Some(a.to_string()),
+            Origin::Relais => None,
+        };
+        let meta = FailureMeta::Message {
+            exchange: flux.exchange().to_owned(),
+            routing_key: routing_key.to_owned(),
+            agence,
+            envelope: envelope.to_structured(),
+        };
+        let decoded = match bad {
+            Some(bad) => Err(bad),
+            None => S::Message::decode(&envelope.message_type, &data).map_err(|e| Bad {
+                code: e.code().to_owned(),
+                reason: describe(&e),
+            }),
+        };
+        let key = decoded.as_ref().map_or_else(|_| String::new(), S::key);
+        let body = decoded.map(|message| {
+            let meta = Meta {
+                id: envelope.id.clone(),
+                source: envelope.source.clone(),
+                time: envelope.time,
+                subject: envelope.subject.clone(),
+                sequence: envelope.sequence,
+            };
+            Ready::Decide(Input::Message { message, origin: origin.clone(), meta })
+        });
+        Self {
+            key,
+            mark: None,
+            cause: format!("{} {}", envelope.source, envelope.id),
+            context: RowContext {
+                traceparent: envelope.traceparent.clone(),
+                correlation_id: envelope.correlation_id.clone(),
+            },
+            kind: envelope.message_type.clone(),
+            happened: Some(envelope.time),
+            settle: Settle::Nothing,
+            body,
+            keep: Keep { origin: "message", body: data, meta },
+            replays: None,
+        }
+    }
+
+    /// Makes an input row ready; a replay needs the failure that it names.
+    pub(crate) fn from_input(leased: Leased<InputRow>, failure: Option<FailureRow>) -> Self {
+        let Leased { lease, row } = leased;
+        let settle = Settle::Input(row.id, lease);
+        if row.kind == InputKind::Replay {
+            let mut item = match failure {
+                Some(failure) => Self::from_failure(failure),
+                None => Self::event_of(&row, Ok(Ready::CloseOnly)),
+            };
+            item.settle = settle;
+            return item;
+        }
+        let body = match row.kind {
+            InputKind::Wake => Ok(Ready::Decide(Input::Wake { reason: row.name.clone() })),
+            InputKind::Event | InputKind::Replay => serde_json::from_str(&row.body)
+                .map(|event| Ready::Decide(Input::Event(event)))
+                .map_err(|e| Bad { code: "evenement-illisible".to_owned(), reason: describe(&e) }),
+        };
+        let mut item = Self::event_of(&row, body);
+        item.settle = settle;
+        item
+    }
+
+    fn event_of(row: &InputRow, body: Result<Ready<S>, Bad>) -> Self {
+        let wake = (row.kind == InputKind::Wake).then(|| row.name.clone());
+        Self {
+            key: row.key.clone(),
+            mark: None,
+            cause: match &wake {
+                // A wake-up replaced and fired again at another instant is another cause.
+                Some(reason) => format!("wake {reason} {}", row.due_at.timestamp_micros()),
+                None => row.id.to_string(),
+            },
+            context: row.context.clone(),
+            kind: wake.clone().unwrap_or_else(|| "event".to_owned()),
+            happened: None,
+            settle: Settle::Nothing,
+            body,
+            keep: Keep {
+                origin: if wake.is_some() { "wake" } else { "event" },
+                body: row.body.clone().into_bytes(),
+                meta: FailureMeta::Input {
+                    id: row.id,
+                    key: row.key.clone(),
+                    wake,
+                    cause: row.cause.clone(),
+                    correlation_id: row.context.correlation_id.clone(),
+                },
+            },
+            replays: None,
+        }
+    }
+
+    /// Makes an answered ask ready.
+    pub(crate) fn from_answer(leased: Leased<AnswerRow>) -> Self {
+        let Leased { lease, row: AnswerRow { ask, answer } } = leased;
+        let settle = Settle::Answer(ask.id, lease);
+        let mut item = Self::answer(&ask, answer);
+        item.settle = settle;
+        item
+    }
+
+    fn answer(ask: &store::AskRow, answer: String) -> Self {
+        let decoded = serde_json::from_str::<S::Ask>(&ask.body)
+            .and_then(|a| serde_json::from_str::<S::Answer>(&answer).map(|b| (a, b)));
+        let body = decoded
+            .map(|(question, answer)| {
+                Ready::Decide(Input::Answer { ask: question, answer, id: ask.id })
+            })
+            .map_err(|e| Bad { code: "reponse-illisible".to_owned(), reason: describe(&e) });
+        Self {
+            key: ask.key.clone(),
+            mark: None,
+            cause: format!("answer {}", ask.id),
+            context: ask.context.clone(),
+            kind: ask.kind.clone(),
+            happened: None,
+            settle: Settle::Nothing,
+            body,
+            keep: Keep {
+                origin: "answer",
+                body: answer.into_bytes(),
+                meta: ask_meta(ask, true),
+            },
+            replays: None,
+        }
+    }
+
+    /// Makes a kept failure ready to be decided again.
+    fn from_failure(failure: FailureRow) -> Self {
+        let id = failure.id;
+        let text = String::from_utf8_lossy(&failure.body).into_owned();
+        let mut item = match serde_json::from_str::<FailureMeta>(&failure.meta) {
+            Ok(FailureMeta::Message { exchange, routing_key, agence, envelope }) => {
+                let origin = agence
+                    .and_then(|a| a.parse().ok())
+                    .map_or(Origin::Relais, Origin::Agence);
+                replayed_message(&exchange, &routing_key, &envelope, failure.body, &origin)
+            }
+            Ok(FailureMeta::Input { id, key, wake, cause, correlation_id }) => {
+                let kind = if wake.is_some() { InputKind::Wake } else { InputKind::Event };
+                let context = RowContext { traceparent: None, correlation_id };
+                let row = InputRow {
+                    id,
+                    key,
+                    kind,
+                    name: wake.unwrap_or_default(),
+                    due_at: failure.first_seen,
+                    body: text,
+                    cause,
+                    context,
+                };
+                Self::from_input(Leased { lease: 0, row }, None)
+            }
+            Ok(FailureMeta::Ask { answered, .. }) if !answered => rearm(&failure),
+            Ok(FailureMeta::Ask { .. }) => match ask_of(&failure) {
+                Some(ask) => Self::answer(&ask, text),
+                None => close_only(&failure),
+            },
+            Ok(FailureMeta::Outbox { .. }) | Err(_) => close_only(&failure),
+        };
+        item.settle = Settle::Nothing;
+        item.mark = None;
+        item.replays = Some(id);
+        item
+    }
+}
+
+fn replayed_message<S: Service>(
+    exchange: &str,
+    routing_key: &str,
+    envelope: &serde_json::Value,
+    body: Vec<u8>,
+    origin: &Origin,
+) -> Item<S> {
+    let structured = serde_json::to_vec(envelope).unwrap_or_default();
+    let mut envelope = Envelope::from_structured(&structured).unwrap_or_else(|_| Envelope {
+        id: String::new(),
+        source: String::new(),
+        message_type: String::new(),
+        subject: None,
+        time: DateTime::<Utc>::UNIX_EPOCH,
+        sequence: None,
+        correlation_id: None,
+        causation_id: None,
+        traceparent: None,
+        data: Vec::new(),
+    });
+    envelope.data = body;
+    Item::message(exchange_flux(exchange), routing_key, envelope, origin, None)
+}
+
+fn rearm<S: Service>(failure: &FailureRow) -> Item<S> {
+    let ready = ask_of(failure).map(|ask| Ready::Rearm(Box::new(ask)));
+    bare(failure, ready.unwrap_or(Ready::CloseOnly))
+}
+
+fn close_only<S: Service>(failure: &FailureRow) -> Item<S> {
+    bare(failure, Ready::CloseOnly)
+}
+
+fn bare<S: Service>(failure: &FailureRow, ready: Ready<S>) -> Item<S> {
+    Item {
+        key: String::new(),
+        mark: None,
+        cause: failure.id.to_string(),
+        context: RowContext::default(),
+        kind: failure.kind.clone(),
+        happened: None,
+        settle: Settle::Nothing,
+        body: Ok(ready),
+        keep: Keep {
+            origin: "event",
+            body: Vec::new(),
+            meta: FailureMeta::Outbox { id: failure.id },
+        },
+        replays: Some(failure.id),
+    }
+}
+
+fn ask_of(failure: &FailureRow) -> Option<store::AskRow> {
+    match serde_json::from_str(&failure.meta).ok()? {
+        FailureMeta::Ask { id, key, kind, agency, ask, created_at, cause, correlation_id, .. } => {
+            Some(store::AskRow {
+                id,
+                key,
+                kind,
+                agency,
+                body: ask,
+                due_at: created_at,
+                created_at,
+                attempts: 0,
+                ambiguous: false,
+                last_error: None,
+                cause,
+                context: RowContext { traceparent: None, correlation_id },
+            })
+        }
+        FailureMeta::Message { .. } | FailureMeta::Input { .. } | FailureMeta::Outbox { .. } => None,
+    }
+}
+
+/// What a failure keeps of an ask.
+pub(crate) fn ask_meta(ask: &store::AskRow, answered: bool) -> FailureMeta {
+    FailureMeta::Ask {
+        id: ask.id,
+        key: ask.key.clone(),
+        kind: ask.kind.clone(),
+        agency: ask.agency.clone(),
+        ask: ask.body.clone(),
+        created_at: ask.created_at,
+        cause: ask.cause.clone(),
+        correlation_id: ask.context.correlation_id.clone(),
+        answered,
+    }
+}
+
+/// A new ask row.
+pub(crate) fn ask_row<S: Service>(
+    id: Uuid,
+    key: &str,
+    ask: &S::Ask,
+    now: DateTime<Utc>,
+    cause: &str,
+    context: RowContext,
+) -> store::AskRow {
+    store::AskRow {
+        id,
+        key: key.to_owned(),
+        kind: ask.kind().to_owned(),
+        agency: ask.agency().to_owned(),
+        body: serde_json::to_string(ask).expect("asks encode: their maps have string keys"),
+        due_at: now,
+        created_at: now,
+        attempts: 0,
+        ambiguous: false,
+        last_error: None,
+        cause: cause.to_owned(),
+        context,
+    }
+}
+
+/// An envelope's `time` outside what the inbox can deduplicate is a failure.
+fn absurd_time(time: DateTime<Utc>, now: DateTime<Utc>) -> Option<Bad> {
+    let ahead = time > now + TimeDelta::days(1);
+    let old = time < now - TimeDelta::days(INBOX_DAYS);
+    (ahead || old).then(|| Bad {
+        code: "date-absurde".to_owned(),
+        reason: "time is more than a day ahead, or older than the inbox remembers".to_owned(),
+    })
+}
+
+/// An error and its causes on one line. Decoders may quote a wrong value: only what stands before
+/// the quotation is kept.
+fn describe(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(e) = cause {
+        let detail = e.to_string();
+        text.push_str(": ");
+        text.push_str(detail.split(['"', '`']).next().unwrap_or_default());
+        cause = e.source();
+    }
+    text
+}

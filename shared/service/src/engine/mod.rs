@@ -1,0 +1,367 @@
+//! The engine: takes inputs in batches, decides them in one transaction each, and keeps the loops
+//! that follow from it (inputs, asks, relay) awake.
+
+mod asks;
+mod consume;
+mod fold;
+mod inputs;
+mod item;
+mod relay;
+
+use std::{
+    collections::BTreeMap,
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::{Arc, PoisonError, RwLock},
+    time::{Duration, Instant},
+};
+
+use bus::SharedTransport;
+use chrono::{DateTime, TimeDelta, Utc};
+use contracts::Referentiel;
+use kernel::{Busy, Clock, Tasks};
+use store::{SharedStore, StoreError};
+use tokio::sync::{Mutex, mpsc};
+
+use self::{
+    fold::{Outcome, Shared, fold},
+    item::Item,
+};
+use crate::{api::Service, metrics::Metrics, telemetry};
+
+pub(crate) use self::fold::{announce_closed, read_state};
+
+/// Largest batch.
+const BATCH: usize = 256;
+/// How long a claim lasts, in real time, before somebody else may take the row.
+const LEASE: Duration = Duration::from_mins(5);
+/// How often the store is looked at when nothing woke a loop: rows left by a crash of a replica.
+const POLL: Duration = Duration::from_secs(1);
+/// Lanes: keys decided at the same time in one process.
+const LANES: usize = 4;
+
+/// What the loops of one service share.
+pub(crate) struct Engine<S: Service> {
+    pub service: S,
+    pub config: S::Config,
+    pub referentiel: Arc<Referentiel>,
+    pub clock: Clock,
+    pub store: SharedStore,
+    pub transport: SharedTransport,
+    pub metrics: Metrics,
+    pub tasks: Tasks,
+    pub bells: Bells,
+    /// When the store was last seen away, for readiness.
+    pub store_away: RwLock<Option<Instant>>,
+    lanes: Vec<Mutex<()>>,
+}
+
+/// Wakes the loops; what is sent keeps virtual time still until the loop has looked.
+#[derive(Clone)]
+pub(crate) struct Bells {
+    pub inputs: mpsc::UnboundedSender<Busy>,
+    pub asks: mpsc::UnboundedSender<Busy>,
+    pub relay: mpsc::UnboundedSender<Busy>,
+}
+
+/// The listening ends of [`Bells`].
+pub(crate) struct Ears {
+    pub inputs: mpsc::UnboundedReceiver<Busy>,
+    pub asks: mpsc::UnboundedReceiver<Busy>,
+    pub relay: mpsc::UnboundedReceiver<Busy>,
+}
+
+/// A pair of each.
+pub(crate) fn bells() -> (Bells, Ears) {
+    let (inputs, inputs_rx) = mpsc::unbounded_channel();
+    let (asks, asks_rx) = mpsc::unbounded_channel();
+    let (relay, relay_rx) = mpsc::unbounded_channel();
+    let ears = Ears { inputs: inputs_rx, asks: asks_rx, relay: relay_rx };
+    (Bells { inputs, asks, relay }, ears)
+}
+
+/// What an engine is made of.
+pub(crate) struct Parts<S: Service> {
+    pub service: S,
+    pub config: S::Config,
+    pub referentiel: Arc<Referentiel>,
+    pub clock: Clock,
+    pub store: SharedStore,
+    pub transport: SharedTransport,
+    pub metrics: Metrics,
+    pub tasks: Tasks,
+    pub bells: Bells,
+}
+
+impl<S: Service> Engine<S> {
+    pub(crate) fn new(parts: Parts<S>) -> Self {
+        Self {
+            service: parts.service,
+            config: parts.config,
+            referentiel: parts.referentiel,
+            clock: parts.clock,
+            store: parts.store,
+            transport: parts.transport,
+            metrics: parts.metrics,
+            tasks: parts.tasks,
+            bells: parts.bells,
+            store_away: RwLock::new(None),
+            lanes: (0..LANES).map(|_| Mutex::new(())).collect(),
+        }
+    }
+
+    /// Starts every loop.
+    pub(crate) fn start(self: &Arc<Self>, ears: Ears) {
+        let Ears { inputs, asks, relay } = ears;
+        let engine = Arc::clone(self);
+        self.tasks.spawn(async move { engine.consume_loop().await });
+        let engine = Arc::clone(self);
+        self.tasks.spawn(async move { engine.morts_loop().await });
+        let engine = Arc::clone(self);
+        self.tasks.spawn(async move { engine.inputs_loop(inputs).await });
+        let engine = Arc::clone(self);
+        self.tasks.spawn(async move { engine.asks_loop(asks).await });
+        let engine = Arc::clone(self);
+        self.tasks.spawn(async move { engine.relay_loop(relay).await });
+        let engine = Arc::clone(self);
+        self.tasks.spawn_until_stopped(async move { engine.purge_loop().await });
+    }
+
+    /// Decides and commits a batch; returns when every input is settled in the store. Inputs of one
+    /// key keep their order; a key is never decided twice at once in a process.
+    ///
+    /// Returns false when the service stopped before everything was committed.
+    pub(crate) async fn process(&self, items: Vec<Item<S>>) -> bool {
+        self.metrics.batch(items.len());
+        let mut lanes: BTreeMap<usize, Vec<Item<S>>> = BTreeMap::new();
+        for item in items {
+            lanes.entry(lane_of(&item.key)).or_default().push(item);
+        }
+        let runs = lanes.into_iter().map(|(lane, items)| async move {
+            let _one_at_a_time = self.lanes[lane].lock().await;
+            self.run(&items).await
+        });
+        futures_util::future::join_all(runs).await.into_iter().all(|done| done)
+    }
+
+    /// Commits a batch, taken apart as far as needed: a concurrent change runs it again, a value
+    /// that the database refuses is bisected down to its input.
+    async fn run(&self, items: &[Item<S>]) -> bool {
+        let mut todo: Vec<(&[Item<S>], u32)> = vec![(items, 0)];
+        while let Some((part, conflicts)) = todo.pop() {
+            match self.commit(part, None).await {
+                Ok(()) => {}
+                Err(StoreError::Conflict) if conflicts < 3 => todo.push((part, conflicts + 1)),
+                Err(StoreError::Conflict) if part.len() == 1 && conflicts >= 6 => {
+                    // Its row was replaced or settled by somebody else: it is claimed again if it
+                    // still exists. A message cannot end here: its state is loaded anew each time.
+                    tracing::debug!(service = S::NAME, "input settled elsewhere");
+                }
+                Err(StoreError::Conflict) if part.len() == 1 => todo.push((part, conflicts + 1)),
+                Err(StoreError::Conflict) => split(part, 0, &mut todo),
+                Err(StoreError::Data(source)) if part.len() == 1 => {
+                    let reason = source.to_string();
+                    if self.commit(part, Some("the database refuses a value")).await.is_err() {
+                        tracing::error!(service = S::NAME, %reason, "input not kept, tried again");
+                        todo.push((part, conflicts));
+                        if !self.pause().await {
+                            return false;
+                        }
+                    }
+                }
+                Err(StoreError::Data(_)) => split(part, 0, &mut todo),
+                Err(error @ (StoreError::Away(_) | StoreError::Fatal(_))) => {
+                    self.note_away(&error);
+                    todo.push((part, conflicts));
+                    if !self.pause().await {
+                        return false;
+                    }
+                }
+            }
+        }
+        true
+    }
+
+    /// One transaction. With `refused`, every input is kept as a failure instead of decided.
+    async fn commit(&self, items: &[Item<S>], refused: Option<&str>) -> Result<(), StoreError> {
+        let started = Instant::now();
+        let marks: Vec<_> = items.iter().filter_map(|i| i.mark.clone()).collect();
+        let mut keys: Vec<_> =
+            items.iter().filter(|i| !i.key.is_empty()).map(|i| i.key.clone()).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        let shared = Shared {
+            now: self.clock.now(),
+            config: &self.config,
+            referentiel: &self.referentiel,
+            traceparent: telemetry::traceparent(),
+        };
+        let mut outcomes = Vec::new();
+        let mut follows = Follows::default();
+        self.store
+            .transact(&marks, &keys, &mut |loaded| {
+                let (writes, each) = match refused {
+                    None => fold(items, loaded, &shared),
+                    Some(reason) => fold::refuse(items, loaded, &shared, reason),
+                };
+                outcomes = each;
+                follows = Follows::of(&writes);
+                writes
+            })
+            .await?;
+        self.note_back();
+        self.ring(follows);
+        self.count(items, &outcomes, started.elapsed(), shared.now);
+        Ok(())
+    }
+
+    fn count(&self, items: &[Item<S>], outcomes: &[Outcome], took: Duration, now: DateTime<Utc>) {
+        self.metrics.processed(took);
+        for (item, outcome) in items.iter().zip(outcomes) {
+            self.metrics.outcome(outcome.label());
+            if let Outcome::Ignored(reason) = outcome {
+                tracing::debug!(service = S::NAME, kind = %item.kind, reason, "ignored");
+            }
+            if let (Some(happened), Outcome::Done) = (item.happened, outcome) {
+                self.metrics.critical(now - happened);
+            }
+        }
+    }
+
+    fn ring(&self, follows: Follows) {
+        // A loop is gone only at shutdown: what waits in the store is taken at the next start.
+        if follows.inputs {
+            let _ = self.bells.inputs.send(self.clock.busy());
+        }
+        if follows.asks {
+            let _ = self.bells.asks.send(self.clock.busy());
+        }
+        if follows.outbox {
+            let _ = self.bells.relay.send(self.clock.busy());
+        }
+    }
+
+    /// When a loop that has nothing left must look again: the next due instant, and on a clock
+    /// that runs by itself the poll.
+    pub(crate) fn next_look(&self, due: Option<DateTime<Utc>>) -> Option<DateTime<Utc>> {
+        if self.clock.is_virtual() {
+            return due;
+        }
+        let poll = self.clock.now() + self.clock.business_duration(POLL);
+        Some(due.map_or(poll, |d| d.min(poll)))
+    }
+
+    /// The end of a lease taken now.
+    pub(crate) fn lease_end(&self) -> DateTime<Utc> {
+        self.clock.now() + self.clock.business_duration(LEASE)
+    }
+
+    /// Waits a little (real time) before the store is tried again; false when stopping.
+    pub(crate) async fn pause(&self) -> bool {
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_millis(200)) => true,
+            () = self.tasks.stopping() => false,
+        }
+    }
+
+    pub(crate) fn note_away(&self, error: &StoreError) {
+        let mut away = self.store_away.write().unwrap_or_else(PoisonError::into_inner);
+        if away.is_none() {
+            tracing::warn!(service = S::NAME, error = %chain(error), "store away: consumption pauses");
+            *away = Some(Instant::now());
+        }
+    }
+
+    fn note_back(&self) {
+        let known = *self.store_away.read().unwrap_or_else(PoisonError::into_inner);
+        if known.is_some() {
+            *self.store_away.write().unwrap_or_else(PoisonError::into_inner) = None;
+            tracing::info!(service = S::NAME, "store back");
+        }
+    }
+
+    /// Waits for a bell or for `due`; `None` when stopping. What is returned keeps time still.
+    pub(crate) async fn wait(
+        &self,
+        ear: &mut mpsc::UnboundedReceiver<Busy>,
+        due: Option<DateTime<Utc>>,
+        held: Vec<Busy>,
+    ) -> Option<Vec<Busy>> {
+        let timer = due.map(|at| self.clock.timer(at));
+        drop(held);
+        let alarm = async {
+            match timer {
+                Some(timer) => timer.await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            () = self.tasks.stopping() => None,
+            rung = ear.recv() => {
+                let mut held = vec![rung?];
+                while let Ok(more) = ear.try_recv() {
+                    held.push(more);
+                }
+                Some(held)
+            }
+            busy = alarm => Some(vec![busy]),
+        }
+    }
+
+    async fn purge_loop(&self) {
+        loop {
+            let before = self.clock.now().date_naive() - TimeDelta::days(item::INBOX_DAYS + 1);
+            if let Err(error) = self.store.purge_inbox(before).await {
+                self.note_away(&error);
+            }
+            drop(self.clock.sleep(Duration::from_hours(24)).await);
+        }
+    }
+}
+
+/// What a batch leaves for the other loops.
+#[derive(Clone, Copy, Debug, Default)]
+struct Follows {
+    inputs: bool,
+    asks: bool,
+    outbox: bool,
+}
+
+impl Follows {
+    fn of(writes: &store::Writes) -> Self {
+        Self {
+            inputs: !writes.inputs.is_empty(),
+            asks: !writes.asks.is_empty(),
+            outbox: !writes.outbox.is_empty(),
+        }
+    }
+}
+
+fn split<'a, S: Service>(
+    part: &'a [Item<S>],
+    conflicts: u32,
+    todo: &mut Vec<(&'a [Item<S>], u32)>,
+) {
+    let (first, second) = part.split_at(part.len() / 2);
+    // A stack: the first half is run first, so that inputs of one key keep their order.
+    todo.push((second, conflicts));
+    todo.push((first, conflicts));
+}
+
+fn lane_of(key: &str) -> usize {
+    let mut hasher = DefaultHasher::new();
+    key.hash(&mut hasher);
+    usize::try_from(hasher.finish() % LANES as u64).unwrap_or(0)
+}
+
+/// An error and its causes, on one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(e) = cause {
+        text.push_str(": ");
+        text.push_str(&e.to_string());
+        cause = e.source();
+    }
+    text
+}

@@ -1,0 +1,302 @@
+//! Starts a service and stops it: config → telemetry → store → transport → ops endpoints → loops →
+//! drain, in that order, once.
+
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
+
+use bus::SharedTransport;
+use contact::{Links, Mailer, MailerSettings};
+use contracts::Referentiel;
+use kernel::{Clock, Secret, Tasks};
+use store::{InputKind, InputRow, RowContext, SharedStore, Stats, StoreError};
+use tokio::net::TcpListener;
+
+use crate::{
+    api::{Equipment, Service},
+    config::{self, FrameConfig, LinksConfig},
+    engine::{Engine, Parts, bells},
+    http::{self, Web},
+    ingress::Ingress,
+    metrics::Metrics,
+    telemetry,
+};
+
+/// Exit code of a wrong use or a wrong configuration (EX_USAGE).
+pub const EX_USAGE: u8 = 64;
+
+/// What a service runs on.
+pub struct Host {
+    /// Business time.
+    pub clock: Clock,
+    /// The service's own store, migrated.
+    pub store: SharedStore,
+    /// The transport, as this service.
+    pub transport: SharedTransport,
+    /// The register.
+    pub referentiel: Arc<Referentiel>,
+    /// Where its HTTP routes are served; already bound, so that its address is known.
+    pub listener: TcpListener,
+    /// Answer links.
+    pub links: LinksConfig,
+    /// SMTP, when mail can be sent.
+    pub smtp: Option<MailerSettings>,
+    /// Bearer token of operators' actions.
+    pub operator_token: Option<Secret>,
+    /// A folder of the service's own.
+    pub data_dir: PathBuf,
+}
+
+/// A service that runs.
+pub struct Running {
+    name: &'static str,
+    addr: SocketAddr,
+    tasks: Tasks,
+    store: SharedStore,
+}
+
+/// Why a service could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Its settings make no sense; the text is for the operator.
+    #[error("{0}")]
+    Config(String),
+    /// Its store could not be used.
+    #[error("the store could not be used")]
+    Store(#[from] StoreError),
+    /// A socket or folder could not be used.
+    #[error("a socket or folder could not be used")]
+    Io(#[from] std::io::Error),
+}
+
+impl Running {
+    /// Its name.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Where its HTTP routes are served.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// What its store counts.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store is away.
+    pub async fn stats(&self) -> Result<Stats, StoreError> {
+        self.store.stats().await
+    }
+
+    /// Its store.
+    pub fn store(&self) -> &SharedStore {
+        &self.store
+    }
+
+    /// Stops: no new input, what is in flight is committed and acknowledged. Returns false when
+    /// something did not end within `grace`.
+    pub async fn stop(self, grace: Duration) -> bool {
+        let ended = self.tasks.stop(grace).await;
+        self.store.close().await;
+        ended
+    }
+}
+
+/// Starts service `S` on `host`.
+///
+/// # Errors
+/// [`StartError`] when its settings make no sense or its store cannot be used.
+pub async fn start<S: Service>(config: S::Config, host: Host) -> Result<Running, StartError> {
+    let Host { clock, store, transport, referentiel, listener, links, smtp, operator_token, data_dir } =
+        host;
+    let addr = listener.local_addr()?;
+    std::fs::create_dir_all(&data_dir)?;
+    let base_url = links.base_url.unwrap_or_else(|| format!("http://{addr}"));
+    // Without a key nobody can have received a link: one that nobody can guess signs none.
+    let key = links.key.unwrap_or_else(|| Secret::new(random_key()));
+    let links = Links::new(key, base_url, S::NAME);
+    let mailer = match smtp {
+        Some(settings) => Mailer::new(settings, clock.clone(), links.clone())
+            .map_err(StartError::Config)?,
+        None => Mailer::absent(),
+    };
+    let equipment = Equipment {
+        clock: clock.clone(),
+        referentiel: Arc::clone(&referentiel),
+        store: Arc::clone(&store),
+        mailer,
+        links: links.clone(),
+        data_dir,
+    };
+    let service = S::new(&config, &equipment).map_err(StartError::Config)?;
+    boot::<S>(&config, &store, &clock).await?;
+    let tasks = Tasks::new();
+    let (bells, ears) = bells();
+    let ingress = Ingress::<S>::new(Arc::clone(&store), clock.clone(), bells.inputs.clone());
+    let engine = Arc::new(Engine::new(Parts {
+        service,
+        config,
+        referentiel,
+        clock,
+        store: Arc::clone(&store),
+        transport,
+        metrics: Metrics::new(S::NAME),
+        tasks: tasks.clone(),
+        bells,
+    }));
+    let web = Web { engine: Arc::clone(&engine), ingress, links, operator_token };
+    let routes = http::router(web);
+    let stopping = tasks.clone();
+    tasks.spawn(async move {
+        let stop = async move { stopping.stopping().await };
+        if let Err(error) = axum::serve(listener, routes).with_graceful_shutdown(stop).await {
+            tracing::error!(service = S::NAME, %error, "HTTP server ended");
+        }
+    });
+    engine.start(ears);
+    tracing::info!(service = S::NAME, %addr, version = env!("CARGO_PKG_VERSION"), "started");
+    Ok(Running { name: S::NAME, addr, tasks, store })
+}
+
+/// Gives the service its boot events; one that still waits from an earlier start is kept.
+async fn boot<S: Service>(
+    config: &S::Config,
+    store: &SharedStore,
+    clock: &Clock,
+) -> Result<(), StoreError> {
+    let due_at = clock.now();
+    let row = |(key, event): (String, S::Event)| InputRow {
+        id: kernel::derive_id(&[S::NAME, "boot", &key]),
+        key,
+        kind: InputKind::Event,
+        name: String::new(),
+        due_at,
+        body: serde_json::to_string(&event).expect("events encode"),
+        // Each start is a cause of its own.
+        cause: format!("boot {}", due_at.timestamp_micros()),
+        context: RowContext::default(),
+    };
+    let rows: Vec<_> = S::boot(config).into_iter().map(row).collect();
+    if rows.is_empty() { Ok(()) } else { store.add_inputs(rows).await }
+}
+
+/// The `main` of a service's own binary.
+#[must_use]
+pub fn run_main<S: Service>() -> ExitCode {
+    let file = match arguments(S::NAME, std::env::args().skip(1)) {
+        Ok(Some(file)) => file,
+        Ok(None) => return ExitCode::SUCCESS,
+        Err(text) => return usage(&text),
+    };
+    let settings = match config::load(file.as_deref()).and_then(|c| config::parse::<S>(&c)) {
+        Ok(settings) => settings,
+        Err(text) => return usage(&text),
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return usage(&error.to_string()),
+    };
+    runtime.block_on(serve::<S>(settings.0, settings.1))
+}
+
+/// The configuration file, if one is named; `None` when only help was asked for.
+#[expect(clippy::print_stdout, reason = "help is what was asked for")]
+fn arguments(
+    name: &str,
+    mut args: impl Iterator<Item = String>,
+) -> Result<Option<Option<PathBuf>>, String> {
+    let mut file = None;
+    while let Some(arg) = args.next() {
+        match arg.as_str() {
+            "--config" => {
+                file = Some(PathBuf::from(args.next().ok_or("--config demande un fichier")?));
+            }
+            "--help" | "-h" => {
+                println!("{name} [--config FICHIER]\n\nConfiguration : fichier TOML, puis variables RELAIS__…");
+                return Ok(None);
+            }
+            "--version" => {
+                println!("{name} {}", env!("CARGO_PKG_VERSION"));
+                return Ok(None);
+            }
+            other => return Err(format!("argument inconnu : {other} (essayez --help)")),
+        }
+    }
+    Ok(Some(file))
+}
+
+fn usage(text: &str) -> ExitCode {
+    for line in text.lines() {
+        eprintln!("erreur : {line}");
+    }
+    ExitCode::from(EX_USAGE)
+}
+
+async fn serve<S: Service>(frame: FrameConfig, config: S::Config) -> ExitCode {
+    let telemetry = match telemetry::init(S::NAME, &frame.telemetry) {
+        Ok(telemetry) => telemetry,
+        Err(text) => return usage(&text),
+    };
+    let grace = Duration::from_secs(frame.grace_s);
+    let code = match start_configured::<S>(frame, config).await {
+        Ok((running, transport)) => {
+            stop_signal().await;
+            tracing::info!(service = S::NAME, "stopping");
+            let ended = running.stop(grace).await;
+            transport.close().await;
+            if ended { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        }
+        Err(StartError::Config(text)) => usage(&text),
+        Err(error) => {
+            tracing::error!(service = S::NAME, error = %crate::engine::chain(&error), "cannot start");
+            ExitCode::FAILURE
+        }
+    };
+    drop(telemetry);
+    code
+}
+
+async fn start_configured<S: Service>(
+    frame: FrameConfig,
+    config: S::Config,
+) -> Result<(Running, SharedTransport), StartError> {
+    let clock = frame.clock.map_or_else(Clock::system, Clock::accelerated);
+    let Some(url) = &frame.amqp_url else {
+        let text = "amqp_url est requis : un service seul n'a personne à qui parler (ou : relais run)";
+        return Err(StartError::Config(text.to_owned()));
+    };
+    let transport = crate::backends::rabbit(S::NAME, url, &frame, &clock).await?;
+    let store = crate::backends::store(S::NAME, &frame, false).await?;
+    let host = Host {
+        store,
+        transport: Arc::clone(&transport),
+        referentiel: Arc::new(crate::backends::referentiel(&frame)?),
+        listener: TcpListener::bind(frame.listen).await?,
+        links: frame.links.clone(),
+        smtp: frame.smtp.clone(),
+        operator_token: frame.operator_token.clone(),
+        data_dir: frame.data_dir.join(S::NAME),
+        clock,
+    };
+    Ok((start::<S>(config, host).await?, transport))
+}
+
+/// Resolves at SIGTERM or Ctrl-C.
+pub async fn stop_signal() {
+    let interrupt = tokio::signal::ctrl_c();
+    let terminate = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => {
+                signal.recv().await;
+            }
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        _ = interrupt => {}
+        () = terminate => {}
+    }
+}
+
+/// A key that nobody can guess, for one run.
+fn random_key() -> String {
+    format!("{}{}", uuid::Uuid::new_v4(), uuid::Uuid::new_v4())
+}
