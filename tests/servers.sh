@@ -1,0 +1,296 @@
+#!/usr/bin/env bash
+# A private RabbitMQ (management enabled) and a private PostgreSQL for tests, on free loopback
+# ports, in a temporary folder, gone afterwards.
+#
+#   tests/servers.sh exec CMD...     starts them, runs CMD with their URLs, always stops them
+#   . tests/servers.sh               then: servers_start; ...; servers_stop
+#
+# Sets AMQP_URL, AMQP_MGMT_URL and DATABASE_URL. A URL that is already set is used as it is and
+# its server is not started. On Debian, as root, missing packages are installed with apt; anywhere
+# else this says what is missing and ends with 69.
+
+# The folder of the servers that this shell started; empty when it started none.
+_servers_dir=""
+
+servers_say() { printf 'servers: %s\n' "$*" >&2; }
+
+# --- where the programs are ---
+
+_servers_find_rabbitmq() {
+    local path
+    # Debian's rabbitmq-server on the PATH is a wrapper bound to the system's own node: the script
+    # behind it is what a private node needs.
+    for path in /usr/lib/rabbitmq/bin/rabbitmq-server /usr/lib/rabbitmq/lib/*/sbin/rabbitmq-server; do
+        if [ -x "$path" ]; then
+            printf '%s\n' "$path"
+            return 0
+        fi
+    done
+    command -v rabbitmq-server
+}
+
+_servers_find_postgres() {
+    local path
+    path=$(printf '%s\n' /usr/lib/postgresql/*/bin/initdb | sort -V | tail -n 1)
+    [ -x "$path" ] || path=$(command -v initdb) || return 1
+    dirname "$(readlink -f "$path")"
+}
+
+_servers_missing() {
+    local missing=""
+    [ -n "${AMQP_URL:-}" ] || _servers_find_rabbitmq >/dev/null || missing="rabbitmq-server"
+    [ -n "${DATABASE_URL:-}" ] || _servers_find_postgres >/dev/null || missing="$missing postgresql"
+    printf '%s' "${missing# }"
+}
+
+_servers_install() {
+    local missing policy=/usr/sbin/policy-rc.d made_policy="" status=0
+    missing=$(_servers_missing)
+    [ -n "$missing" ] || return 0
+    if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+        servers_say "missing: $missing"
+        servers_say "install it (Debian: apt-get install $missing), or set the URL of a server:"
+        servers_say "  AMQP_URL=amqp://guest:guest@host:5672/%2f AMQP_MGMT_URL=http://guest:guest@host:15672"
+        servers_say "  DATABASE_URL=postgres://user:password@host/database"
+        return 69
+    fi
+    servers_say "installing $missing"
+    if [ ! -e "$policy" ]; then
+        # The packages must not start the system's own servers.
+        printf '#!/bin/sh\nexit 101\n' >"$policy" && chmod 755 "$policy" && made_policy=1
+    fi
+    # shellcheck disable=SC2086  # a list of packages
+    { apt-get update -qq &&
+        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing; } \
+        >&2 || status=69
+    [ -z "$made_policy" ] || rm -f "$policy"
+    [ "$status" = 0 ] || servers_say "apt could not install $missing"
+    return "$status"
+}
+
+# --- processes ---
+
+# Below the range that the kernel gives to outgoing connections.
+_servers_free_port() {
+    local port
+    while :; do
+        port=$((20000 + (RANDOM * 32768 + RANDOM) % 12000))
+        if ! (: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
+            printf '%s\n' "$port"
+            return 0
+        fi
+    done
+}
+
+# _servers_run NAME USER CMD...: in the background, in its own session, never as root.
+_servers_run() {
+    local name=$1 user=$2
+    shift 2
+    if [ "$(id -u)" = 0 ]; then
+        set -- setpriv --reuid="$user" --regid="$(id -g "$user")" --clear-groups -- "$@"
+    fi
+    # A subshell without job control: the pid below is then the session's.
+    (
+        set +m
+        cd "$_servers_dir/$name" || exit 1
+        setsid "$@" </dev/null >"$_servers_dir/$name.log" 2>&1 &
+        printf '%s\n' "$!" >"$_servers_dir/$name.pid"
+    )
+}
+
+_servers_alive() { kill -0 "$(cat "$_servers_dir/$1.pid" 2>/dev/null)" 2>/dev/null; }
+
+# _servers_end NAME SIGNAL: asks, waits for 20 s, insists.
+_servers_end() {
+    local pid tries=200
+    pid=$(cat "$_servers_dir/$1.pid" 2>/dev/null) || return 0
+    kill "-$2" "$pid" 2>/dev/null
+    while [ "$tries" -gt 0 ] && kill -0 "$pid" 2>/dev/null; do
+        sleep 0.1
+        tries=$((tries - 1))
+    done
+    kill -KILL -- "-$pid" 2>/dev/null
+    rm -f "$_servers_dir/$1.pid"
+}
+
+# _servers_user WANTED: a user other than root for a server, and its folder.
+_servers_user() {
+    if [ "$(id -u)" != 0 ]; then
+        id -un
+    elif id "$1" >/dev/null 2>&1; then
+        printf '%s\n' "$1"
+    else
+        printf 'nobody\n'
+    fi
+}
+
+_servers_folder() {
+    rm -rf "${_servers_dir:?}/$1"
+    mkdir "$_servers_dir/$1" && chmod 700 "$_servers_dir/$1"
+    [ "$(id -u)" != 0 ] || chown "$2" "$_servers_dir/$1"
+}
+
+# _servers_wait NAME SECONDS CHECK...
+_servers_wait() {
+    local name=$1 tries=$(($2 * 5))
+    shift 2
+    while [ "$tries" -gt 0 ]; do
+        if "$@" >/dev/null 2>&1; then return 0; fi
+        _servers_alive "$name" || return 1
+        sleep 0.2
+        tries=$((tries - 1))
+    done
+    return 1
+}
+
+# --- RabbitMQ ---
+
+_servers_http_ok() {
+    local line
+    exec 9<>"/dev/tcp/127.0.0.1/$1" || return 1
+    # guest:guest, the broker's own default, which only loopback may use.
+    printf 'GET /api/overview HTTP/1.0\r\nAuthorization: Basic Z3Vlc3Q6Z3Vlc3Q=\r\n\r\n' >&9
+    read -r -t 5 line <&9
+    exec 9>&-
+    [[ $line == *" 200 "* ]]
+}
+
+_servers_start_rabbitmq() {
+    local user port http epmd distribution home
+    user=$(_servers_user rabbitmq)
+    _servers_folder rabbitmq "$user"
+    _servers_folder epmd "$user"
+    home=$_servers_dir/rabbitmq
+    port=$(_servers_free_port) http=$(_servers_free_port)
+    epmd=$(_servers_free_port) distribution=$(_servers_free_port)
+    cat >"$home/rabbitmq.conf" <<CONF
+listeners.tcp.1 = 127.0.0.1:$port
+management.tcp.ip = 127.0.0.1
+management.tcp.port = $http
+collect_statistics_interval = 1000
+CONF
+    printf '[rabbitmq_management].\n' >"$home/enabled_plugins"
+    : >"$home/env.conf"
+    chmod 644 "$home/rabbitmq.conf" "$home/enabled_plugins" "$home/env.conf"
+    # A port mapper of its own, in the foreground, so that none stays behind.
+    _servers_run epmd "$user" epmd -port "$epmd" -address 127.0.0.1
+    _servers_run rabbitmq "$user" env HOME="$home" \
+        ERL_EPMD_PORT="$epmd" ERL_EPMD_ADDRESS=127.0.0.1 \
+        RABBITMQ_DIST_PORT="$distribution" \
+        RABBITMQ_NODENAME="relais-$port@localhost" \
+        RABBITMQ_CONFIG_FILE="$home/rabbitmq.conf" \
+        RABBITMQ_CONF_ENV_FILE="$home/env.conf" \
+        RABBITMQ_ENABLED_PLUGINS_FILE="$home/enabled_plugins" \
+        RABBITMQ_MNESIA_BASE="$home/data" RABBITMQ_LOG_BASE="$home/log" \
+        RABBITMQ_PID_FILE="$home/pid" \
+        "$(_servers_find_rabbitmq)"
+    if ! _servers_wait rabbitmq 90 _servers_http_ok "$http"; then
+        _servers_end rabbitmq TERM
+        _servers_end epmd TERM
+        return 1
+    fi
+    export AMQP_URL="amqp://guest:guest@127.0.0.1:$port/%2f"
+    export AMQP_MGMT_URL="http://guest:guest@127.0.0.1:$http"
+}
+
+# --- PostgreSQL ---
+
+_servers_start_postgres() {
+    local user bin port home password
+    user=$(_servers_user postgres)
+    _servers_folder postgres "$user"
+    home=$_servers_dir/postgres
+    bin=$(_servers_find_postgres)
+    port=$(_servers_free_port)
+    password=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
+    printf '%s\n' "$password" >"$home/password"
+    [ "$(id -u)" != 0 ] || chown "$user" "$home/password"
+    # No fsync: nobody needs these data after a power cut. The rest is as in production.
+    # shellcheck disable=SC2016  # expanded by the inner shell
+    _servers_run postgres "$user" sh -c '
+        "$1/initdb" -D data -U relais -A scram-sha-256 --pwfile=password -E UTF8 --locale=C.UTF-8 --no-sync &&
+            exec "$1/postgres" -D data -p "$2" -c listen_addresses=127.0.0.1 \
+                -c unix_socket_directories= -c fsync=off -c max_connections=400
+    ' sh "$bin" "$port"
+    if ! _servers_wait postgres 60 "$bin/pg_isready" -q -h 127.0.0.1 -p "$port"; then
+        _servers_end postgres INT
+        return 1
+    fi
+    export DATABASE_URL="postgres://relais:$password@127.0.0.1:$port/postgres"
+}
+
+# --- what callers use ---
+
+# Tries again with other ports: somebody else may have taken one meanwhile.
+_servers_start_one() {
+    local try
+    for try in 1 2 3; do
+        if "_servers_start_$1"; then return 0; fi
+        servers_say "$1 did not start (try $try of 3); its last lines:"
+        tail -n 5 "$_servers_dir/$1.log" >&2
+    done
+    return 1
+}
+
+# Stops the servers when the shell that started them is killed without a word.
+_servers_watch() {
+    (
+        set +m
+        # shellcheck disable=SC2016  # expanded by the inner shell
+        setsid bash -c '
+            . "$1"
+            _servers_dir=$2
+            while kill -0 "$3" 2>/dev/null && [ -d "$2" ]; do sleep 1; done
+            rm -f "$2/watch.pid"
+            servers_stop
+        ' bash "${BASH_SOURCE[0]}" "$_servers_dir" "$$" </dev/null >/dev/null 2>&1 &
+        printf '%s\n' "$!" >"$_servers_dir/watch.pid"
+    )
+}
+
+servers_start() {
+    [ -z "$_servers_dir" ] || return 0
+    _servers_install || return
+    _servers_dir=$(mktemp -d "${TMPDIR:-/tmp}/relais-servers.XXXXXX") || return 1
+    chmod 711 "$_servers_dir"
+    _servers_watch
+    if [ -z "${DATABASE_URL:-}" ]; then
+        _servers_start_one postgres || { servers_stop; return 1; }
+    fi
+    if [ -z "${AMQP_URL:-}" ]; then
+        _servers_start_one rabbitmq || { servers_stop; return 1; }
+    fi
+    servers_say "ready"
+}
+
+servers_stop() {
+    [ -n "$_servers_dir" ] && [ -d "$_servers_dir" ] || return 0
+    _servers_end watch KILL
+    if [ -f "$_servers_dir/rabbitmq.pid" ]; then
+        _servers_end rabbitmq TERM
+        _servers_end epmd TERM
+        unset AMQP_URL AMQP_MGMT_URL
+    fi
+    if [ -f "$_servers_dir/postgres.pid" ]; then
+        # INT is PostgreSQL's fast shutdown.
+        _servers_end postgres INT
+        unset DATABASE_URL
+    fi
+    rm -rf "$_servers_dir"
+    _servers_dir=""
+}
+
+# Run, not sourced.
+if [ "${BASH_SOURCE[0]}" = "$0" ]; then
+    if [ "${1:-}" != exec ] || [ $# -lt 2 ]; then
+        echo "usage: tests/servers.sh exec CMD..." >&2
+        exit 64
+    fi
+    shift
+    trap servers_stop EXIT
+    trap 'exit 130' INT
+    trap 'exit 143' TERM
+    servers_start || exit
+    "$@"
+    exit
+fi
