@@ -3,12 +3,23 @@
 //! A mail carries a link and a short id, nothing personal. Following a link (GET) only shows a
 //! question; answering it (POST) decides: mail scanners follow links.
 
-use std::sync::Arc;
+mod jours;
+mod links;
+mod mailer;
+mod page;
+mod relances;
+mod smtp;
+mod textes;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use kernel::{Clock, Fault, Secret};
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
+
+pub use jours::{ajouter_jours_ouvres, date_en_lettres, est_ferie, est_ouvre, jour_ouvre_suivant};
+pub use links::{LienError, Links};
+pub use mailer::{Mailer, MailerSettings};
+pub use page::{EN_TETES, page_erreur, page_merci, page_question};
+pub use relances::{Echelle, Etape};
+pub use textes::Texte;
 
 /// A mail to send; stored in an ask, so that it holds no secret and no link yet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -111,29 +122,4 @@ pub struct Question {
     pub texte: Vec<String>,
     /// The possible answers: (code, label). Empty when the question is closed.
     pub choix: Vec<(String, String)>,
-}
-
-/// Signs and checks answer links.
-#[derive(Clone, Debug)]
-pub struct Links {
-    _key: Secret,
-    _base_url: String,
-    _service: &'static str,
-}
-
-/// Sends mail over SMTP; cheap to clone.
-#[derive(Clone, Debug)]
-pub struct Mailer {
-    _inner: Arc<(Clock, Links)>,
-}
-
-impl Mailer {
-    /// Sends a mail; `id` gives its stable Message-ID.
-    ///
-    /// # Errors
-    /// [`Fault`] as the server's answer says: 4xx is transient, 5xx is permanent.
-    #[expect(clippy::unused_async, reason = "skeleton")]
-    pub async fn send(&self, id: Uuid, courriel: &Courriel) -> Result<(), Fault> {
-        Err(Fault::permanent("smtp-absent", format!("{id} {}", courriel.reference)))
-    }
 }
