@@ -5,6 +5,11 @@
 //! *lease* in a short transaction and settles it by (id, lease). A lease is a fencing token: a
 //! settlement under an older lease changes nothing.
 
+mod errors;
+mod migrations;
+mod rows;
+pub mod sqlite;
+
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;

@@ -1,0 +1,177 @@
+//! What both databases share: how rows are encoded, and what is put in order before it is written.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use chrono::{DateTime, Utc};
+use contracts::Envelope;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::{FailureRow, InputKind, InputRow, Mark, StateWrite, StoreError};
+
+/// An envelope without its body, as the outbox keeps it.
+#[derive(Serialize, Deserialize)]
+struct Head {
+    id: String,
+    source: String,
+    #[serde(rename = "type")]
+    message_type: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    subject: Option<String>,
+    time: DateTime<Utc>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sequence: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    correlation_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    causation_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    traceparent: Option<String>,
+}
+
+/// Encodes an envelope's attributes.
+pub(crate) fn head(envelope: &Envelope) -> Result<String, StoreError> {
+    let head = Head {
+        id: envelope.id.clone(),
+        source: envelope.source.clone(),
+        message_type: envelope.message_type.clone(),
+        subject: envelope.subject.clone(),
+        time: envelope.time,
+        sequence: envelope.sequence,
+        correlation_id: envelope.correlation_id.clone(),
+        causation_id: envelope.causation_id.clone(),
+        traceparent: envelope.traceparent.clone(),
+    };
+    serde_json::to_string(&head).map_err(|e| StoreError::Data(Box::new(e)))
+}
+
+/// Puts an envelope together again.
+pub(crate) fn envelope(head: &str, data: Vec<u8>) -> Result<Envelope, StoreError> {
+    let head: Head = serde_json::from_str(head).map_err(StoreError::fatal)?;
+    Ok(Envelope {
+        id: head.id,
+        source: head.source,
+        message_type: head.message_type,
+        subject: head.subject,
+        time: head.time,
+        sequence: head.sequence,
+        correlation_id: head.correlation_id,
+        causation_id: head.causation_id,
+        traceparent: head.traceparent,
+        data,
+    })
+}
+
+/// An input's kind as stored.
+pub(crate) fn kind_text(kind: InputKind) -> &'static str {
+    match kind {
+        InputKind::Wake => "wake",
+        InputKind::Event => "event",
+        InputKind::Replay => "replay",
+    }
+}
+
+/// An input's kind as read.
+pub(crate) fn kind_of(text: &str) -> Result<InputKind, StoreError> {
+    match text {
+        "wake" => Ok(InputKind::Wake),
+        "event" => Ok(InputKind::Event),
+        "replay" => Ok(InputKind::Replay),
+        _ => Err(StoreError::fatal("unknown kind of input")),
+    }
+}
+
+/// For each mark in order, whether it is new: it was inserted, and it is the first of its kind.
+pub(crate) fn fresh(marks: &[Mark], mut inserted: HashSet<Mark>) -> Vec<bool> {
+    marks.iter().map(|mark| inserted.remove(mark)).collect()
+}
+
+/// Inputs in the order in which they are written: wake-ups, of which the last of each
+/// (key, reason) stays, then the others.
+pub(crate) struct Inputs {
+    pub(crate) wakes: Vec<InputRow>,
+    pub(crate) others: Vec<InputRow>,
+}
+
+impl Inputs {
+    pub(crate) fn new(rows: Vec<InputRow>) -> Self {
+        let mut others = Vec::new();
+        let mut wakes: Vec<InputRow> = Vec::new();
+        let mut last: BTreeMap<(String, String), usize> = BTreeMap::new();
+        for row in rows {
+            match row.kind {
+                InputKind::Wake => match last.get(&(row.key.clone(), row.name.clone())) {
+                    Some(&at) => wakes[at] = row,
+                    None => {
+                        last.insert((row.key.clone(), row.name.clone()), wakes.len());
+                        wakes.push(row);
+                    }
+                },
+                InputKind::Event | InputKind::Replay => others.push(row),
+            }
+        }
+        Self { wakes, others }
+    }
+}
+
+/// Failures as they are written: one per id, a repeated one counts one more attempt, and no text
+/// that a database refuses. A failure must always find its place: it is the last resort.
+pub(crate) fn failures(rows: Vec<FailureRow>) -> Vec<FailureRow> {
+    let mut kept: Vec<FailureRow> = Vec::new();
+    for mut row in rows {
+        for text in [&mut row.origin, &mut row.kind, &mut row.code, &mut row.reason, &mut row.meta]
+        {
+            without_nul(text);
+        }
+        if let Some(key) = &mut row.key {
+            without_nul(key);
+        }
+        match kept.iter_mut().find(|other| other.id == row.id) {
+            Some(other) => {
+                let attempts = other.attempts + 1;
+                let first_seen = other.first_seen;
+                *other = FailureRow { attempts, first_seen, ..row };
+            }
+            None => kept.push(row),
+        }
+    }
+    kept
+}
+
+/// Replaces NUL, which PostgreSQL does not store.
+pub(crate) fn without_nul(text: &mut String) {
+    if text.contains('\0') {
+        *text = text.replace('\0', "\u{fffd}");
+    }
+}
+
+/// Each (id, lease) once.
+pub(crate) fn once(rows: &[(Uuid, i64)]) -> Vec<(Uuid, i64)> {
+    rows.iter().copied().collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// States to create and states to change, with the version each was decided on.
+pub(crate) fn by_expectation(states: &[StateWrite]) -> (Vec<&StateWrite>, Vec<(&StateWrite, i64)>) {
+    let mut created = Vec::new();
+    let mut changed = Vec::new();
+    for state in states {
+        match state.expected {
+            None => created.push(state),
+            Some(version) => changed.push((state, version)),
+        }
+    }
+    // one order of locks for everybody
+    created.sort_by(|a, b| a.key.cmp(&b.key));
+    changed.sort_by(|(a, _), (b, _)| a.key.cmp(&b.key));
+    (created, changed)
+}
+
+/// A window as microseconds; one of 292,000 years is for ever.
+pub(crate) fn window_us(window: std::time::Duration) -> i64 {
+    i64::try_from(window.as_micros()).unwrap_or(i64::MAX / 4)
+}
+
+/// An instant from microseconds since 1970.
+pub(crate) fn instant(us: i64) -> Result<DateTime<Utc>, StoreError> {
+    DateTime::from_timestamp_micros(us).ok_or_else(|| StoreError::fatal("instant out of range"))
+}

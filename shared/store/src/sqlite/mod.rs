@@ -1,0 +1,284 @@
+//! The store in one SQLite file: WAL, one writer connection, one reader connection.
+//!
+//! Several processes may open the same file: a writer waits for another one up to
+//! [`BUSY_TIMEOUT`], then the operation is [`StoreError::Away`].
+
+mod asks;
+mod claims;
+mod failures;
+mod params;
+mod reads;
+mod transact;
+
+use std::{path::Path, sync::LazyLock, time::Duration};
+
+use async_trait::async_trait;
+use chrono::{DateTime, NaiveDate, Utc};
+use sqlx::{
+    Connection, SqliteConnection,
+    migrate::Migrator,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
+};
+use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard};
+use uuid::Uuid;
+
+use crate::{
+    AnswerRow, AskRow, FailureRow, Fold, InputRow, Leased, Mark, NextDue, OutboxRow, StateRow,
+    Stats, Store, StoreError,
+};
+
+/// How long a statement waits for the lock of another process.
+pub const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
+    crate::migrations::embedded(&[(
+        1,
+        "initial",
+        include_str!("../../migrations/sqlite/0001_initial.sql"),
+    )])
+});
+
+/// How careful the file is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SqliteOptions {
+    /// Does not wait for the disk: a crash of the machine may lose or break the file. Only for a
+    /// store that is thrown away.
+    pub relaxed: bool,
+}
+
+/// A store in one SQLite file.
+#[derive(Debug)]
+pub struct SqliteStore {
+    writer: Mutex<Option<SqliteConnection>>,
+    reader: Mutex<Option<SqliteConnection>>,
+}
+
+type Guard<'a> = MappedMutexGuard<'a, SqliteConnection>;
+
+impl SqliteStore {
+    /// Opens the file, and creates it if it does not exist (its folder must). Tables are made by
+    /// [`Store::migrate`].
+    ///
+    /// # Errors
+    /// [`StoreError`] when the file cannot be opened or is not a database.
+    pub async fn open(path: &Path, options: SqliteOptions) -> Result<Self, StoreError> {
+        let synchronous =
+            if options.relaxed { SqliteSynchronous::Off } else { SqliteSynchronous::Full };
+        let connect = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(synchronous)
+            .busy_timeout(BUSY_TIMEOUT)
+            .foreign_keys(false);
+        let writer = SqliteConnection::connect_with(&connect).await?;
+        let reader = SqliteConnection::connect_with(&connect.pragma("query_only", "on")).await?;
+        Ok(Self { writer: Mutex::new(Some(writer)), reader: Mutex::new(Some(reader)) })
+    }
+
+    async fn writer(&self) -> Result<Guard<'_>, StoreError> {
+        opened(self.writer.lock().await)
+    }
+
+    async fn reader(&self) -> Result<Guard<'_>, StoreError> {
+        opened(self.reader.lock().await)
+    }
+}
+
+fn opened(guard: MutexGuard<'_, Option<SqliteConnection>>) -> Result<Guard<'_>, StoreError> {
+    MutexGuard::try_map(guard, Option::as_mut).map_err(|_| StoreError::fatal("the store is closed"))
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn migrate(&self) -> Result<(), StoreError> {
+        let mut conn = self.writer().await?;
+        Ok(MIGRATIONS.run_direct(None, &mut *conn, false).await?)
+    }
+
+    async fn transact(
+        &self,
+        marks: &[Mark],
+        keys: &[String],
+        fold: &mut Fold<'_>,
+    ) -> Result<(), StoreError> {
+        transact::run(&mut *self.writer().await?, marks, keys, fold).await
+    }
+
+    async fn state(&self, key: &str) -> Result<Option<StateRow>, StoreError> {
+        reads::state(&mut *self.reader().await?, key).await
+    }
+
+    async fn claim_inputs(
+        &self,
+        now: DateTime<Utc>,
+        until: DateTime<Utc>,
+        max: usize,
+    ) -> Result<Vec<Leased<InputRow>>, StoreError> {
+        claims::inputs(&mut *self.writer().await?, now, until, max).await
+    }
+
+    async fn add_inputs(&self, inputs: Vec<InputRow>) -> Result<(), StoreError> {
+        transact::add_inputs(&mut *self.writer().await?, inputs).await
+    }
+
+    async fn claim_answers(
+        &self,
+        now: DateTime<Utc>,
+        until: DateTime<Utc>,
+        max: usize,
+    ) -> Result<Vec<Leased<AnswerRow>>, StoreError> {
+        claims::answers(&mut *self.writer().await?, now, until, max).await
+    }
+
+    async fn claim_outbox(
+        &self,
+        now: DateTime<Utc>,
+        until: DateTime<Utc>,
+        max: usize,
+    ) -> Result<Vec<Leased<OutboxRow>>, StoreError> {
+        claims::outbox(&mut *self.writer().await?, now, until, max).await
+    }
+
+    async fn outbox_done(&self, rows: &[(Uuid, i64)]) -> Result<(), StoreError> {
+        claims::outbox_done(&mut *self.writer().await?, rows).await
+    }
+
+    async fn outbox_later(
+        &self,
+        rows: &[(Uuid, i64)],
+        at: DateTime<Utc>,
+        failures: Vec<FailureRow>,
+    ) -> Result<(), StoreError> {
+        claims::outbox_later(&mut *self.writer().await?, rows, at, failures).await
+    }
+
+    async fn claim_asks(
+        &self,
+        now: DateTime<Utc>,
+        until: DateTime<Utc>,
+        paused: &[String],
+        max: usize,
+    ) -> Result<Vec<Leased<AskRow>>, StoreError> {
+        claims::asks(&mut *self.writer().await?, now, until, paused, max).await
+    }
+
+    async fn ask_answered(&self, id: Uuid, lease: i64, answer: &str) -> Result<bool, StoreError> {
+        asks::answered(&mut *self.writer().await?, id, lease, answer).await
+    }
+
+    async fn ask_later(
+        &self,
+        id: Uuid,
+        lease: i64,
+        at: DateTime<Utc>,
+        error: &str,
+        attempted: bool,
+    ) -> Result<bool, StoreError> {
+        asks::later(&mut *self.writer().await?, (id, lease), at, error, attempted).await
+    }
+
+    async fn ask_failed(
+        &self,
+        id: Uuid,
+        lease: i64,
+        failure: FailureRow,
+        outbox: Vec<OutboxRow>,
+    ) -> Result<bool, StoreError> {
+        asks::failed(&mut *self.writer().await?, (id, lease), failure, &outbox).await
+    }
+
+    async fn next_due(&self, paused: &[String]) -> Result<NextDue, StoreError> {
+        reads::next_due(&mut *self.reader().await?, paused).await
+    }
+
+    async fn failures(&self, open_only: bool, max: usize) -> Result<Vec<FailureRow>, StoreError> {
+        failures::list(&mut *self.reader().await?, open_only, max).await
+    }
+
+    async fn failure(&self, id: Uuid) -> Result<Option<FailureRow>, StoreError> {
+        failures::one(&mut *self.reader().await?, id).await
+    }
+
+    async fn credential(&self, name: &str) -> Result<Option<(i64, Vec<u8>)>, StoreError> {
+        reads::credential(&mut *self.reader().await?, name).await
+    }
+
+    async fn put_credential(
+        &self,
+        name: &str,
+        expected: Option<i64>,
+        value: &[u8],
+    ) -> Result<bool, StoreError> {
+        asks::put_credential(&mut *self.writer().await?, name, expected, value).await
+    }
+
+    async fn take_budget(
+        &self,
+        agency: &str,
+        now: DateTime<Utc>,
+        window: Duration,
+        limit: u32,
+    ) -> Result<Option<DateTime<Utc>>, StoreError> {
+        asks::take_budget(&mut *self.writer().await?, agency, now, window, limit).await
+    }
+
+    async fn stats(&self) -> Result<Stats, StoreError> {
+        reads::stats(&mut *self.reader().await?).await
+    }
+
+    async fn purge_inbox(&self, before: NaiveDate) -> Result<(), StoreError> {
+        sqlx::query("delete from inbox where jour < ?1")
+            .bind(before.to_string())
+            .execute(&mut *self.writer().await?)
+            .await?;
+        Ok(())
+    }
+
+    async fn ready(&self, limit: Duration) -> bool {
+        let read = async {
+            let mut conn = self.reader().await?;
+            sqlx::query("select 1 from state limit 1").fetch_optional(&mut *conn).await?;
+            Ok::<_, StoreError>(())
+        };
+        matches!(tokio::time::timeout(limit, read).await, Ok(Ok(())))
+    }
+
+    async fn close(&self) {
+        // the reader first: the last connection to close folds the WAL into the file
+        for connection in [&self.reader, &self.writer] {
+            let taken = connection.lock().await.take();
+            if let Some(conn) = taken
+                && let Err(error) = conn.close().await
+            {
+                tracing::warn!(%error, "the store did not close cleanly");
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_file_is_careful_unless_told_otherwise() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        // PRAGMA synchronous: 0 OFF, 2 FULL
+        for (relaxed, level) in [(false, 2), (true, 0)] {
+            let path = folder.path().join(format!("{level}.db"));
+            let store = SqliteStore::open(&path, SqliteOptions { relaxed }).await.expect("opens");
+            let mut conn = store.writer().await.expect("open");
+            let mode: String = sqlx::query_scalar("pragma journal_mode")
+                .fetch_one(&mut *conn)
+                .await
+                .expect("reads");
+            assert_eq!(mode, "wal");
+            let found: i64 = sqlx::query_scalar("pragma synchronous")
+                .fetch_one(&mut *conn)
+                .await
+                .expect("reads");
+            assert_eq!(found, level);
+        }
+    }
+}
