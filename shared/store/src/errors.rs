@@ -4,6 +4,7 @@ use sqlx::{error::DatabaseError, migrate::MigrateError, postgres::PgDatabaseErro
 
 use crate::StoreError;
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "the enum is open; what is unknown is fatal")]
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         let class = match &error {
@@ -21,6 +22,7 @@ impl From<sqlx::Error> for StoreError {
     }
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "the enum is open; what is unknown is fatal")]
 impl From<MigrateError> for StoreError {
     fn from(error: MigrateError) -> Self {
         match error {
@@ -28,7 +30,7 @@ impl From<MigrateError> for StoreError {
                 match Self::from(e) {
                     // a migration holds no value of ours: it cannot be bisected
                     Self::Data(source) => Self::Fatal(source),
-                    other => other,
+                    class => class,
                 }
             }
             other => Self::Fatal(Box::new(other)),
@@ -86,12 +88,11 @@ fn of_sqlstate(code: &str) -> Class {
         _ => match code.get(..2).unwrap_or_default() {
             // data exception, integrity violation, program limit exceeded
             "22" | "23" | "54" => Class::Data,
-            // connection exception, insufficient resources (disk full, too many connections)
-            "08" | "53" => Class::Away,
+            // connection exception; insufficient resources (disk full, too many connections);
+            // system error outside PostgreSQL (I/O)
+            "08" | "53" | "58" => Class::Away,
             // operator intervention: shutdown, crash of another session, starting up
             "57" if code.starts_with("57P") => Class::Away,
-            // system error outside PostgreSQL (I/O)
-            "58" => Class::Away,
             _ => Class::Fatal,
         },
     }

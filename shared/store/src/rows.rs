@@ -1,6 +1,6 @@
 //! What both databases share: how rows are encoded, and what is put in order before it is written.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashSet};
 
 use chrono::{DateTime, Utc};
 use contracts::Envelope;
@@ -95,21 +95,17 @@ pub(crate) struct Inputs {
 
 impl Inputs {
     pub(crate) fn new(rows: Vec<InputRow>) -> Self {
-        let mut others = Vec::new();
-        let mut wakes: Vec<InputRow> = Vec::new();
-        let mut last: BTreeMap<(String, String), usize> = BTreeMap::new();
-        for row in rows {
+        let mut armed = BTreeSet::new();
+        let (mut wakes, mut others) = (Vec::new(), Vec::new());
+        for row in rows.into_iter().rev() {
             match row.kind {
-                InputKind::Wake => match last.get(&(row.key.clone(), row.name.clone())) {
-                    Some(&at) => wakes[at] = row,
-                    None => {
-                        last.insert((row.key.clone(), row.name.clone()), wakes.len());
-                        wakes.push(row);
-                    }
-                },
+                InputKind::Wake if !armed.insert((row.key.clone(), row.name.clone())) => {}
+                InputKind::Wake => wakes.push(row),
                 InputKind::Event | InputKind::Replay => others.push(row),
             }
         }
+        wakes.reverse();
+        others.reverse();
         Self { wakes, others }
     }
 }
@@ -128,9 +124,8 @@ pub(crate) fn failures(rows: Vec<FailureRow>) -> Vec<FailureRow> {
         }
         match kept.iter_mut().find(|other| other.id == row.id) {
             Some(other) => {
-                let attempts = other.attempts + 1;
-                let first_seen = other.first_seen;
-                *other = FailureRow { attempts, first_seen, ..row };
+                let (first_seen, attempts) = (other.first_seen, other.attempts + 1);
+                *other = FailureRow { first_seen, attempts, ..row };
             }
             None => kept.push(row),
         }

@@ -30,7 +30,7 @@ pub(super) async fn inputs(
     .bind(limit(max))
     .fetch_all(conn)
     .await?;
-    in_order(claimed, |row| {
+    in_order(&claimed, |row| {
         Ok(InputRow {
             id: uuid(row, "id")?,
             key: row.try_get("key")?,
@@ -63,7 +63,7 @@ pub(super) async fn outbox(
     .bind(limit(max))
     .fetch_all(conn)
     .await?;
-    in_order(claimed, |row| {
+    in_order(&claimed, |row| {
         Ok(OutboxRow {
             id: uuid(row, "id")?,
             exchange: row.try_get("exchange")?,
@@ -99,7 +99,7 @@ pub(super) async fn asks(
     .bind(params::array(paused)?)
     .fetch_all(conn)
     .await?;
-    in_order(claimed, ask)
+    in_order(&claimed, ask)
 }
 
 pub(super) async fn answers(
@@ -122,7 +122,7 @@ pub(super) async fn answers(
     .bind(limit(max))
     .fetch_all(conn)
     .await?;
-    in_order(claimed, |row| Ok(AnswerRow { ask: ask(row)?, answer: row.try_get("answer")? }))
+    in_order(&claimed, |row| Ok(AnswerRow { ask: ask(row)?, answer: row.try_get("answer")? }))
 }
 
 pub(super) async fn outbox_done(
@@ -168,11 +168,11 @@ pub(super) async fn outbox_later(
 
 /// Rows come back from an update in no particular order.
 fn in_order<T>(
-    claimed: Vec<SqliteRow>,
+    claimed: &[SqliteRow],
     read: impl Fn(&SqliteRow) -> Result<T, StoreError>,
 ) -> Result<Vec<Leased<T>>, StoreError> {
     let mut leased = Vec::with_capacity(claimed.len());
-    for row in &claimed {
+    for row in claimed {
         let order: (i64, i64) = (row.try_get("due_at")?, row.try_get("seq")?);
         leased.push((order, Leased { lease: row.try_get("lease")?, row: read(row)? }));
     }

@@ -117,8 +117,14 @@ pub(super) fn settled(rows: &[(Uuid, i64)]) -> Result<String, StoreError> {
 fn bytes(data: &[u8]) -> (Option<&str>, Option<String>) {
     match std::str::from_utf8(data) {
         Ok(text) if !text.contains('\0') => (Some(text), None),
-        _ => (None, Some(data.iter().map(|byte| format!("{byte:02x}")).collect())),
+        _ => (None, Some(hex(data))),
     }
+}
+
+fn hex(data: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |n: u8| char::from(DIGITS[usize::from(n)]);
+    data.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 #[cfg(test)]
