@@ -1,0 +1,40 @@
+//! Every decision of the service, by kind of state: pure, without I/O, clock or randomness.
+
+use service::{Context, Decision, Input, Refusal};
+
+use crate::{DsIntake, state::State};
+
+mod controle;
+mod demarche;
+mod dossier;
+mod engagement;
+mod lecture;
+mod suite;
+mod textes;
+
+/// Decides for the state that the key names.
+pub(crate) fn decide(
+    state: Option<&State>,
+    input: Input<DsIntake>,
+    cx: &Context<'_, DsIntake>,
+) -> Result<Decision<DsIntake>, Refusal> {
+    let inconnue = || Refusal::new("cle-inconnue", "la clé n’est pas celle d’un état du service");
+    let incoherent = || Refusal::new("etat-incoherent", "l’état n’est pas du genre que dit sa clé");
+    let (genre, id) = cx.key.split_once('/').ok_or_else(inconnue)?;
+    match (genre, state) {
+        ("demarche", None) => Ok(demarche::decide(None, input, cx)),
+        ("demarche", Some(State::Demarche(d))) => Ok(demarche::decide(Some(d), input, cx)),
+        ("dossier", None | Some(State::Dossier(_))) => {
+            let numero = id.parse().map_err(|_| inconnue())?;
+            let dossier = state.and_then(|s| match s {
+                State::Dossier(d) => Some(d.as_ref()),
+                State::Demarche(_) | State::Engagement(_) => None,
+            });
+            Ok(dossier::decide(dossier, numero, input, cx))
+        }
+        ("engagement", None) => Ok(engagement::decide(None, input)),
+        ("engagement", Some(State::Engagement(e))) => Ok(engagement::decide(Some(e), input)),
+        ("demarche" | "dossier" | "engagement", Some(_)) => Err(incoherent()),
+        _ => Err(inconnue()),
+    }
+}
