@@ -1,0 +1,74 @@
+//! The rules of `docs/architecture.md`, applied to this workspace.
+
+use architecture::{Workspace, dependencies, sources};
+
+/// Files that may be longer than the others, each with its reason.
+const LONG_ON_PURPOSE: [(&str, &str); 2] = [
+    ("contracts/src/messages/faits.rs", "the catalogue of facts: one declaration after the other"),
+    ("shared/service/src/api.rs", "the whole of what a service sees of the frame"),
+];
+
+fn workspace() -> Workspace {
+    Workspace::load().expect("the workspace can be read")
+}
+
+fn none(wrong: &[String]) {
+    assert!(wrong.is_empty(), "\n\n{}\n", wrong.join("\n"));
+}
+
+#[test]
+fn dependencies_point_one_way() {
+    none(&dependencies::wrong_arrows(&workspace()));
+}
+
+#[test]
+fn services_contain_no_plumbing() {
+    let workspace = workspace();
+    assert_eq!(workspace.services().count(), 6, "six agency services");
+    none(&dependencies::plumbing_in_services(workspace.services()));
+}
+
+#[test]
+fn the_build_has_one_tls_stack() {
+    let lock = std::fs::read_to_string(workspace().root.join("Cargo.lock")).expect("Cargo.lock");
+    assert!(lock.contains("name = \"ring\""), "the lock is read");
+    none(&dependencies::unwanted_packages(&lock));
+}
+
+#[test]
+fn every_service_has_the_same_files() {
+    let workspace = workspace();
+    let wrong = workspace.services().flat_map(|service| {
+        let files = service.sources().expect("readable");
+        sources::wrong_files(&service.name, &files, &service.readme())
+    });
+    none(&wrong.collect::<Vec<_>>());
+}
+
+#[test]
+fn decisions_are_pure() {
+    let workspace = workspace();
+    let wrong = workspace.services().flat_map(|service| {
+        let files = service.sources().expect("readable");
+        sources::impure_decisions(&service.name, &files)
+    });
+    none(&wrong.collect::<Vec<_>>());
+}
+
+#[test]
+fn files_stay_short() {
+    let workspace = workspace();
+    let mut wrong = Vec::new();
+    for package in &workspace.packages {
+        let under = package.folder().strip_prefix(&workspace.root).expect("a member");
+        let files = package.sources().expect("readable");
+        wrong.extend(sources::long_files(&under.to_string_lossy(), &files));
+    }
+    let exempt = |line: &String, path: &str| line.starts_with(&format!("{path} has "));
+    for (path, _) in LONG_ON_PURPOSE {
+        let needed = wrong.iter().any(|line| exempt(line, path));
+        assert!(needed, "{path} is short: take it off the list of the long ones");
+    }
+    wrong.retain(|line| LONG_ON_PURPOSE.iter().all(|(path, _)| !exempt(line, path)));
+    none(&wrong);
+}
