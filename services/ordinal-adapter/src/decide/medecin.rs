@@ -1,0 +1,69 @@
+//! A doctor: which CDOM may suspend, and which engagements follow.
+
+use chrono::NaiveDate;
+use contracts::{Agence, CodeCdom, DossierId, EngagementId};
+use service::{Decision, Refusal};
+
+use super::{Decided, Effet, Event, Inscrit, State, Verdict};
+use crate::state::{Inscription, Mesure, cle_engagement};
+
+/// An application names a CDOM; once authorised, it brings engagements.
+pub(super) fn inscrire(
+    inscrit: Option<&Inscrit>,
+    dossier: DossierId,
+    cdom: CodeCdom,
+    engagements: Vec<EngagementId>,
+) -> Decided {
+    let mut inscrit = inscrit.cloned().unwrap_or_default();
+    let favorable = !engagements.is_empty();
+    let known = inscrit.inscriptions.get(&dossier);
+    // The CDOM that authorised stays, whatever version of the application comes late.
+    let kept = known.is_some_and(|i| i.favorable && !favorable);
+    let inscription = Inscription { cdom, favorable };
+    if kept || (known == Some(&inscription) && !favorable) {
+        return Decision::Ignore("inscription-connue");
+    }
+    inscrit.inscriptions.insert(dossier, inscription);
+    let brought: Vec<EngagementId> =
+        engagements.into_iter().filter(|id| inscrit.engagements.insert(id.clone())).collect();
+    let told = if inscrit.mesures.is_empty() { Vec::new() } else { dire(&inscrit, &brought) };
+    Decision::next(State::Medecin(inscrit)).with_all(told)
+}
+
+/// The Order suspended the doctor, or lifted the suspension.
+pub(super) fn mesure(
+    inscrit: Option<&Inscrit>,
+    a_compter_du: NaiveDate,
+    levee: bool,
+    agence: &Agence,
+) -> Verdict {
+    let Some((mut inscrit, cdom)) = inscrit.and_then(|i| Some((i.clone(), i.cdom().cloned()?)))
+    else {
+        return Err(Refusal::new("medecin-inconnu", "no application names this doctor"));
+    };
+    if Agence::cdom(&cdom) != *agence {
+        return Err(Refusal::new(
+            "mauvaise-agence",
+            format!("{agence} is not the CDOM of registration"),
+        ));
+    }
+    let mesure = Mesure { a_compter_du, levee };
+    match inscrit.mesures.binary_search(&mesure) {
+        Ok(_) => Ok(Decision::Ignore("mesure-connue")),
+        Err(rank) => {
+            inscrit.mesures.insert(rank, mesure);
+            let all: Vec<EngagementId> = inscrit.engagements.iter().cloned().collect();
+            let told = dire(&inscrit, &all);
+            Ok(Decision::next(State::Medecin(inscrit)).with_all(told))
+        }
+    }
+}
+
+/// Tells engagements everything the Order decided.
+fn dire(inscrit: &Inscrit, engagements: &[EngagementId]) -> Vec<Effet> {
+    let tell = |id: &EngagementId| Effet::Tell {
+        key: cle_engagement(id),
+        event: Event::Mesures(inscrit.mesures.clone()),
+    };
+    engagements.iter().map(tell).collect()
+}
