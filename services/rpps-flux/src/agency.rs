@@ -1,0 +1,305 @@
+//! The Annuaire Santé in open access: integrates the daily extracts into a local view, and answers
+//! what the view says of one doctor. Decides nothing.
+
+use std::{
+    fs::{self, File},
+    io::{self, BufReader},
+    path::{Path, PathBuf},
+};
+
+use contracts::Rpps;
+use kernel::Fault;
+use tokio::sync::Mutex;
+
+use crate::{
+    Answer, Integration, Lot,
+    config::Config,
+    diff,
+    extraction::{self, LectureError, Refus},
+    source::{Source, SourceError},
+    state::{Fiche, Observation},
+    vue::{self, Chantier, Comptes, Titre, Vue},
+    wire::{self, Extrait},
+};
+
+/// Doctors told at a time: bounds the size of an answer, about 300 bytes each.
+const LOT: usize = 200;
+
+/// The client.
+#[derive(Debug)]
+pub struct Annuaire {
+    source: Source,
+    data_dir: PathBuf,
+    regles: Regles,
+    // One integration at a time per extract; look-ups go on meanwhile, on the previous view.
+    activites: Mutex<()>,
+    cartes: Mutex<()>,
+}
+
+/// When an extract is refused.
+#[derive(Clone, Copy, Debug)]
+struct Regles {
+    ecart_max_pour_cent: u64,
+    ecart_lignes_min: u64,
+    illisibles_max_pour_mille: u64,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum AnnuaireError {
+    /// The source.
+    #[error("source of the extracts")]
+    Source(#[from] SourceError),
+    /// The local view cannot be read or written.
+    #[error("local view")]
+    Local(#[from] io::Error),
+    /// No extract was integrated yet.
+    #[error("no extract integrated yet")]
+    SansExtraction,
+    /// The work was cut short by a stop of the service.
+    #[error("interrupted")]
+    Interrompu,
+}
+
+impl From<AnnuaireError> for Fault {
+    fn from(error: AnnuaireError) -> Self {
+        match error {
+            // Shared classes: 408, 425, 429, 5xx and lost connections pass, other 4xx do not.
+            AnnuaireError::Source(SourceError::Http(http)) => http.into(),
+            // data.gouv.fr is sometimes slow to send a gigabyte; the file is still there later.
+            AnnuaireError::Source(SourceError::Silence) => Self::transient("rpps-silence", error),
+            // The folder is filled by a job outside Relais, which may be late.
+            AnnuaireError::Source(SourceError::Absent) => Self::transient("rpps-absent", error),
+            // Refusals are answers; one that arrives here is a file of which no day is known.
+            AnnuaireError::Source(SourceError::Refus(..)) => Self::transient("rpps-refus", error),
+            // A full disk is emptied by somebody; the same work then succeeds.
+            AnnuaireError::Source(SourceError::Local(_)) | AnnuaireError::Local(_) => {
+                Self::transient("rpps-disque", error)
+            }
+            // The first extract is read at start: it comes.
+            AnnuaireError::SansExtraction => Self::transient("rpps-sans-extraction", error),
+            AnnuaireError::Interrompu => Self::transient("rpps-interrompu", error),
+        }
+    }
+}
+
+impl Annuaire {
+    /// A client that keeps its view in `data_dir`.
+    ///
+    /// # Errors
+    /// A sentence for the operator.
+    pub fn new(config: &Config, data_dir: &Path) -> Result<Self, String> {
+        fs::create_dir_all(data_dir)
+            .map_err(|e| format!("rpps-flux : dossier de travail inutilisable : {e}"))?;
+        Ok(Self {
+            source: Source::new(config)?,
+            data_dir: data_dir.to_owned(),
+            regles: Regles {
+                ecart_max_pour_cent: u64::from(config.ecart_max_pour_cent),
+                ecart_lignes_min: config.ecart_lignes_min,
+                illisibles_max_pour_mille: config.illisibles_max_pour_mille,
+            },
+            activites: Mutex::new(()),
+            cartes: Mutex::new(()),
+        })
+    }
+
+    /// Integrates the newest extract if it is newer than the view. `deja` is the file that the
+    /// service knows to be integrated; `accepter` one whose differences an operator accepts.
+    ///
+    /// # Errors
+    /// [`AnnuaireError`].
+    pub async fn integrer(
+        &self,
+        extrait: Extrait,
+        deja: Option<&str>,
+        accepter: Option<&str>,
+    ) -> Result<Answer, AnnuaireError> {
+        let verrou = match extrait {
+            Extrait::Activites => &self.activites,
+            Extrait::Cartes => &self.cartes,
+        };
+        let _un_seul = verrou.lock().await;
+        let dernier = match self.source.dernier(extrait).await {
+            Ok(dernier) => dernier,
+            Err(SourceError::Refus(fichier, refus)) => {
+                return Ok(Answer::refusee(extrait, fichier, refus));
+            }
+            Err(e) => return Err(e.into()),
+        };
+        if let Some(vue) = Vue::ouvrir(&self.data_dir, extrait)?
+            && vue.manifeste.horodatage >= dernier.titre.horodatage
+        {
+            if deja == Some(vue.manifeste.fichier.as_str()) {
+                return Ok(Answer::Inchangee { extrait, jour: vue.manifeste.jour });
+            }
+            // Integrated by an attempt whose answer was lost.
+            return self.rendre(extrait).await;
+        }
+        let titre = dernier.titre.clone();
+        let provisoire = self.data_dir.join(format!("{}.telechargement", extrait.as_str()));
+        let fichier = match self.source.rapatrier(dernier, &provisoire).await {
+            Ok(path) => path,
+            Err(SourceError::Refus(fichier, refus)) => {
+                return Ok(Answer::refusee(extrait, fichier, refus));
+            }
+            Err(e) => return Err(e.into()),
+        };
+        let accepte = accepter == Some(titre.fichier.as_str());
+        let (regles, data_dir, copy) = (self.regles, self.data_dir.clone(), titre.clone());
+        let built = en_marge(move || {
+            let built = construire(regles, &data_dir, &copy, &fichier, accepte);
+            // A download is kept no longer than its integration.
+            let _ = fs::remove_file(provisoire);
+            built
+        })
+        .await?;
+        match built {
+            Ok(()) => self.rendre(extrait).await,
+            Err(LectureError::Refus(refus)) => Ok(Answer::refusee(extrait, titre.fichier, refus)),
+            Err(LectureError::Local(e)) => Err(e.into()),
+        }
+    }
+
+    /// The next doctors told of an extract; none when a newer one was integrated meanwhile.
+    ///
+    /// # Errors
+    /// [`AnnuaireError`].
+    pub async fn suite(
+        &self,
+        extrait: Extrait,
+        fichier: &str,
+        depuis: u64,
+    ) -> Result<Answer, AnnuaireError> {
+        let (data_dir, attendu) = (self.data_dir.clone(), fichier.to_owned());
+        let lot = en_marge(move || match Vue::ouvrir(&data_dir, extrait)? {
+            Some(vue) if vue.manifeste.fichier == attendu => lot(&data_dir, extrait, &vue, depuis),
+            Some(_) | None => Ok(Lot::default()),
+        });
+        Ok(Answer::Suite { lot: lot.await?? })
+    }
+
+    /// What the extracts say of one number.
+    ///
+    /// # Errors
+    /// [`AnnuaireError::SansExtraction`] before the first integration.
+    pub async fn chercher(&self, rpps: Rpps) -> Result<Observation, AnnuaireError> {
+        let data_dir = self.data_dir.clone();
+        en_marge(move || {
+            let activites = Vue::ouvrir(&data_dir, Extrait::Activites)?;
+            let activites = activites.ok_or(AnnuaireError::SansExtraction)?;
+            let cartes = Vue::ouvrir(&data_dir, Extrait::Cartes)?;
+            Ok(observer(&activites, cartes.as_ref(), rpps)?)
+        })
+        .await?
+    }
+
+    /// The view in place, as the answer to its integration.
+    async fn rendre(&self, extrait: Extrait) -> Result<Answer, AnnuaireError> {
+        let data_dir = self.data_dir.clone();
+        en_marge(move || {
+            let vue = Vue::ouvrir(&data_dir, extrait)?.ok_or(AnnuaireError::SansExtraction)?;
+            let lot = lot(&data_dir, extrait, &vue, 0)?;
+            let m = vue.manifeste;
+            Ok(Answer::Integree(Integration {
+                extrait,
+                fichier: m.fichier,
+                jour: m.jour,
+                lignes: m.lignes,
+                ajouts: m.ajouts,
+                retraits: m.retraits,
+                modifications: m.modifications,
+                lot,
+            }))
+        })
+        .await?
+    }
+}
+
+/// Runs work on files away from the loops that answer the network.
+async fn en_marge<T: Send + 'static>(
+    travail: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, AnnuaireError> {
+    tokio::task::spawn_blocking(travail).await.map_err(|_| AnnuaireError::Interrompu)
+}
+
+/// Reads an extract, compares it with the view in use, and takes that view's place.
+fn construire(
+    regles: Regles,
+    data_dir: &Path,
+    titre: &Titre,
+    fichier: &Path,
+    accepte: bool,
+) -> Result<(), LectureError> {
+    let precedente = Vue::ouvrir(data_dir, titre.extrait)?;
+    let mut chantier = Chantier::new(data_dir, titre)?;
+    let source = BufReader::with_capacity(256 * 1024, File::open(fichier)?);
+    let max = regles.illisibles_max_pour_mille;
+    let result = extraction::parcourir(titre.extrait, source, max, |l| chantier.ajouter(&l))
+        .and_then(|releve| {
+            let trie = chantier.trier()?;
+            let mut comptes = match &precedente {
+                Some(vue) => diff::comparer(vue.entrees()?, &trie.index)?,
+                None => Comptes::default(),
+            };
+            comptes.lignes = releve.lignes;
+            if let Some(vue) = &precedente
+                && !accepte
+                && excessif(regles, vue.manifeste.lignes, &comptes)
+            {
+                return Err(LectureError::Refus(Refus::EcartExcessif));
+            }
+            if releve.windows_1252 || releve.illisibles > 0 {
+                tracing::warn!(
+                    fichier = titre.fichier,
+                    windows_1252 = releve.windows_1252,
+                    illisibles = releve.illisibles,
+                    "extract integrated with reservations"
+                );
+            }
+            Ok(trie.installer(data_dir, titre, &comptes)?)
+        });
+    if result.is_err() {
+        let garder = precedente.as_ref().map(|vue| vue.manifeste.horodatage.as_str());
+        vue::nettoyer(data_dir, titre.extrait, garder)?;
+    }
+    result
+}
+
+fn excessif(regles: Regles, lignes_avant: u64, comptes: &Comptes) -> bool {
+    let ecart = comptes.ajouts + comptes.retraits + comptes.modifications;
+    lignes_avant >= regles.ecart_lignes_min
+        && ecart * 100 > lignes_avant * regles.ecart_max_pour_cent
+}
+
+/// The doctors among the numbers that changed, from a rank on.
+fn lot(data_dir: &Path, extrait: Extrait, vue: &Vue, depuis: u64) -> io::Result<Lot> {
+    let (changes, suite) = vue.changements(depuis, LOT)?;
+    let mut lot = Lot { observations: Vec::new(), suite };
+    let Some(activites) = Vue::ouvrir(data_dir, Extrait::Activites)? else {
+        return Ok(lot);
+    };
+    let cartes = Vue::ouvrir(data_dir, Extrait::Cartes)?;
+    for numero in changes {
+        // A number with a wrong key is nobody's: no application carries it.
+        let Ok(rpps) = format!("{numero:011}").parse::<Rpps>() else { continue };
+        let observation = observer(&activites, cartes.as_ref(), rpps)?;
+        // Cards do not say whose profession it is; activities only list those with a doctor's row.
+        let medecin = observation.fiche.as_ref().is_some_and(Fiche::est_medecin);
+        if extrait == Extrait::Activites || medecin {
+            lot.observations.push(observation);
+        }
+    }
+    Ok(lot)
+}
+
+fn observer(activites: &Vue, cartes: Option<&Vue>, rpps: Rpps) -> io::Result<Observation> {
+    // 11 digits always fit.
+    let numero = rpps.as_str().parse().unwrap_or_default();
+    let cartes = cartes.map(|vue| vue.lignes_de(numero)).transpose()?.unwrap_or_default();
+    let fiche = wire::fiche(&activites.lignes_de(numero)?, &cartes);
+    Ok(Observation { rpps, jour: activites.manifeste.jour, fiche })
+}
+
+#[cfg(test)]
+mod tests;

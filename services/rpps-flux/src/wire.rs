@@ -1,0 +1,276 @@
+//! The two open extracts of the Annuaire Santé, row by row: columns are found by their normalised
+//! name, because the header is not stable (52 or 56 columns, renamed ones), and each row is reduced
+//! to the few values that Relais needs.
+//!
+//! Source: ANS, « Extractions en libre accès » of the Annuaire Santé; headers of variants read
+//! between 2022 and 2026. Separator `|`, no quoting, often a trailing `|`.
+
+use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+
+use crate::state::{Carte, Fiche};
+
+/// NOS TRE_G15: doctor.
+pub const PROFESSION_MEDECIN: &str = "10";
+
+/// TRE_G08: the identifier of the row is an RPPS number; ADELI rows (0) are legacy.
+const TYPE_RPPS: &str = "8";
+
+/// Which of the two daily extracts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Extrait {
+    /// `PS_LibreAcces_Personne_activite`: one row per activity, 2.2 million rows.
+    Activites,
+    /// `porteurs-cps-cpf`: one row per card, about a million rows.
+    Cartes,
+}
+
+impl Extrait {
+    /// Both, in the order in which they are integrated.
+    pub const TOUS: [Self; 2] = [Self::Activites, Self::Cartes];
+
+    /// `activites` or `cartes`: names local files and wake-ups.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Activites => "activites",
+            Self::Cartes => "cartes",
+        }
+    }
+
+    /// How the name of its files begins.
+    pub fn prefixe(self) -> &'static str {
+        match self {
+            Self::Activites => "PS_LibreAcces_Personne_activite",
+            Self::Cartes => "porteurs-cps-cpf",
+        }
+    }
+
+    /// The extract that a file name belongs to.
+    pub fn de_fichier(nom: &str) -> Option<Self> {
+        Self::TOUS.into_iter().find(|e| nom.starts_with(e.prefixe()))
+    }
+
+    /// Normalised names of the columns that are read, and whether each is required.
+    fn colonnes(self) -> &'static [(&'static str, bool)] {
+        match self {
+            Self::Activites => &[
+                ("typedidentifiantpp", false),
+                ("identifiantpp", true),
+                ("nomdexercice", true),
+                ("prenomdexercice", true),
+                ("codeprofession", true),
+                ("codesavoirfaire", false),
+                ("numerofinesssite", true),
+                ("identifianttechniquedelastructure", true),
+            ],
+            Self::Cartes => &[
+                ("typedidentifiantpp", false),
+                ("identifiantpp", true),
+                ("codetypedecarte", true),
+                ("numerocarte", true),
+                ("datedebutvalidite", true),
+                ("datefinvalidite", false),
+                ("dateopposition", false),
+            ],
+        }
+    }
+}
+
+/// Where the values are in the rows of one file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entete {
+    extrait: Extrait,
+    nombre: usize,
+    rangs: Vec<Option<usize>>,
+}
+
+/// One row, reduced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ligne {
+    /// The RPPS number.
+    pub rpps: u64,
+    /// A doctor's row, or a CPS card: what Relais reacts to.
+    pub utile: bool,
+    /// What Relais needs of the row, `|` between values: hashed for the diff, kept in the view.
+    pub texte: String,
+}
+
+/// What a row is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lecture {
+    /// A row of somebody identified by an RPPS number.
+    Ligne(Ligne),
+    /// A row of somebody else (ADELI): counted, not kept.
+    Autre,
+    /// Not the number of columns that the header announced.
+    Illisible,
+}
+
+impl Entete {
+    /// Finds the columns; `None` when a required one is missing or appears twice.
+    pub fn lire(extrait: Extrait, ligne: &str) -> Option<Self> {
+        let noms: Vec<String> = valeurs(ligne).iter().map(|nom| normaliser_colonne(nom)).collect();
+        let nombre =
+            if noms.last().is_some_and(String::is_empty) { noms.len() - 1 } else { noms.len() };
+        let mut rangs = Vec::new();
+        for (voulue, requise) in extrait.colonnes() {
+            let mut found = noms.iter().enumerate().filter(|(_, nom)| nom == voulue);
+            match (found.next(), found.next(), requise) {
+                (Some((rang, _)), None, _) => rangs.push(Some(rang)),
+                (None, _, false) => rangs.push(None),
+                (None, _, true) | (Some(_), Some(_), _) => return None,
+            }
+        }
+        Some(Self { extrait, nombre, rangs })
+    }
+
+    /// Reads one row.
+    pub fn ligne(&self, ligne: &str) -> Lecture {
+        let valeurs = valeurs(ligne);
+        let trailing = valeurs.len() == self.nombre + 1 && valeurs.last() == Some(&"");
+        if valeurs.len() != self.nombre && !trailing {
+            return Lecture::Illisible;
+        }
+        let lues: Vec<&str> =
+            self.rangs.iter().map(|r| r.map_or("", |rang| valeurs[rang].trim())).collect();
+        if !lues[0].is_empty() && lues[0] != TYPE_RPPS {
+            return Lecture::Autre;
+        }
+        let Some(rpps) = numero_rpps(lues[1]) else { return Lecture::Autre };
+        let (utile, texte) = match self.extrait {
+            Extrait::Activites => (lues[4] == PROFESSION_MEDECIN, lues[2..].join("|")),
+            Extrait::Cartes => (lues[2] == TYPE_CPS, carte_reduite(&lues)),
+        };
+        let texte = texte.chars().filter(|c| !c.is_control()).collect();
+        Lecture::Ligne(Ligne { rpps, utile, texte })
+    }
+}
+
+/// TRE_R87: the card of a practising professional; CPF is held in training.
+const TYPE_CPS: &str = "CPS";
+
+/// Only the last 4 characters of a card's number are kept.
+fn carte_reduite(lues: &[&str]) -> String {
+    let numero = lues[3];
+    let debut = numero.char_indices().rev().nth(3).map_or(0, |(i, _)| i);
+    format!("{}|{}|{}", lues[2], &numero[debut..], lues[4..].join("|"))
+}
+
+fn valeurs(ligne: &str) -> Vec<&str> {
+    ligne.split('|').collect()
+}
+
+/// 11 digits, or an IDNPS (`8` + RPPS). The key is not checked here: nobody follows a wrong number.
+fn numero_rpps(texte: &str) -> Option<u64> {
+    let digits = match texte.len() {
+        11 => texte,
+        12 => texte.strip_prefix('8')?,
+        _ => return None,
+    };
+    if digits.bytes().all(|b| b.is_ascii_digit()) { digits.parse().ok() } else { None }
+}
+
+/// Lower case, without accents, letters and digits only: `Code Département (structure)` becomes
+/// `codedepartementstructure`.
+fn normaliser_colonne(nom: &str) -> String {
+    nom.chars()
+        .map(sans_accent)
+        .collect::<String>()
+        .to_ascii_lowercase()
+        .replace(|c: char| !c.is_ascii_alphanumeric(), "")
+}
+
+/// A name as it is compared: upper case, without accents, hyphens, apostrophes and spaces.
+pub fn normaliser_nom(nom: &str) -> String {
+    let expanded = nom.replace(['œ', 'Œ'], "OE").replace(['æ', 'Æ'], "AE");
+    let plain = expanded.chars().map(sans_accent).filter(|c| c.is_alphanumeric());
+    plain.flat_map(char::to_uppercase).collect()
+}
+
+/// The letter without the accent that a name in French, or of a neighbouring language, may carry.
+fn sans_accent(c: char) -> char {
+    match c {
+        'à' | 'á' | 'â' | 'ã' | 'ä' | 'å' => 'a',
+        'À' | 'Á' | 'Â' | 'Ã' | 'Ä' | 'Å' => 'A',
+        'ç' => 'c',
+        'Ç' => 'C',
+        'è' | 'é' | 'ê' | 'ë' => 'e',
+        'È' | 'É' | 'Ê' | 'Ë' => 'E',
+        'ì' | 'í' | 'î' | 'ï' => 'i',
+        'Ì' | 'Í' | 'Î' | 'Ï' => 'I',
+        'ñ' => 'n',
+        'Ñ' => 'N',
+        'ò' | 'ó' | 'ô' | 'õ' | 'ö' | 'ø' => 'o',
+        'Ò' | 'Ó' | 'Ô' | 'Õ' | 'Ö' | 'Ø' => 'O',
+        'ù' | 'ú' | 'û' | 'ü' => 'u',
+        'Ù' | 'Ú' | 'Û' | 'Ü' => 'U',
+        'ý' | 'ÿ' => 'y',
+        'Ý' | 'Ÿ' => 'Y',
+        other => other,
+    }
+}
+
+/// Everything that the two extracts say of one person; `None` when the activities say nothing.
+pub fn fiche(activites: &[String], cartes: &[String]) -> Option<Fiche> {
+    if activites.is_empty() {
+        return None;
+    }
+    let mut fiche = Fiche::default();
+    for texte in activites {
+        let v = valeurs(texte);
+        let at = |rang: usize| v.get(rang).copied().unwrap_or_default();
+        fiche.noms.insert((at(0).to_owned(), at(1).to_owned()));
+        fiche.professions.insert(at(2).to_owned());
+        if at(2) != PROFESSION_MEDECIN {
+            continue;
+        }
+        if !at(3).is_empty() {
+            fiche.savoir_faire.insert(at(3).to_owned());
+        }
+        fiche.structures.extend(structures(at(4), at(5)));
+    }
+    fiche.cartes = cartes.iter().filter_map(|texte| carte(texte)).collect();
+    fiche.cartes.sort_by_key(|c| (c.debut, c.numero.clone()));
+    Some(fiche)
+}
+
+/// The site as the RPPS names it: its FINESS number (also `F` + FINESS), or its RPPS-rang (`R…`).
+fn structures(finess: &str, technique: &str) -> Vec<String> {
+    let mut noms = vec![finess.to_owned()];
+    match technique.strip_prefix('F') {
+        Some(finess) => noms.push(finess.to_owned()),
+        None => noms.push(technique.to_owned()),
+    }
+    noms.retain(|nom| !nom.is_empty());
+    noms
+}
+
+/// A CPS card that is not opposed; anything else says nothing of how the doctor may bill.
+fn carte(texte: &str) -> Option<Carte> {
+    let v = valeurs(texte);
+    let at = |rang: usize| v.get(rang).copied().unwrap_or_default();
+    if at(0) != TYPE_CPS || !at(4).is_empty() {
+        return None;
+    }
+    Some(Carte { numero: at(1).to_owned(), debut: jour(at(2))?, fin: jour(at(3)) })
+}
+
+/// A day, in one of the forms that the extracts have used.
+pub fn jour(texte: &str) -> Option<NaiveDate> {
+    let day = texte.get(..10).unwrap_or(texte);
+    ["%Y-%m-%d", "%d/%m/%Y", "%Y%m%d"]
+        .iter()
+        .find_map(|form| NaiveDate::parse_from_str(day, form).ok())
+}
+
+/// The stamp of a file: `PS_LibreAcces_Personne_activite_202609230000.txt` → `202609230000`.
+pub fn horodatage(nom: &str) -> Option<&str> {
+    let stem = nom.strip_suffix(".txt")?;
+    let start = stem.rfind(|c: char| !c.is_ascii_digit()).map_or(0, |i| i + 1);
+    let stamp = &stem[start..];
+    (matches!(stamp.len(), 8 | 12 | 14) && jour(&stamp[..8]).is_some()).then_some(stamp)
+}
+
+#[cfg(test)]
+mod tests;
