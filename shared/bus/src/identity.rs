@@ -54,7 +54,6 @@ impl Identity {
 }
 
 /// The agency behind a user of the broker; a service's name is never one.
-#[cfg_attr(not(test), expect(dead_code, reason = "the broker's transport arrives next"))]
 pub(crate) fn origin_of_user(user: Option<&str>) -> Origin {
     user.and_then(Agence::from_user).map_or(Origin::Relais, Origin::Agence)
 }

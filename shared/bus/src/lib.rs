@@ -5,14 +5,20 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use contracts::{Agence, Envelope, Flux};
+use contracts::{Agence, Envelope, Famille, Flux};
 
+mod attributes;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod identity;
+mod limits;
 pub mod memory;
+pub mod rabbitmq;
 mod topic;
 
 pub use identity::Identity;
 pub use memory::MemoryBus;
+pub use rabbitmq::{RabbitBus, RabbitOptions};
 pub use topic::topic_matches;
 
 /// A message on its way out.
@@ -96,11 +102,22 @@ impl QueueSpec {
         Self { name: agence.queue(), bindings: vec![(Flux::Demandes, format!("{agence}.#"))] }
     }
 
-    /// Where the broker puts what this queue could not have handled: `<queue>.morts`. What is read
-    /// there is rejected (`livraisons-epuisees`).
+    /// Where the broker puts what was delivered too often from this queue: `<queue>.morts`, and
+    /// one queue for a whole family of agencies, `agence.cpam.morts`, which the service that
+    /// writes to that family reads. What is read there is rejected (`livraisons-epuisees`).
     #[must_use]
     pub fn morts(&self) -> Self {
-        Self { name: format!("{}{DEAD_LETTERS}", self.name), bindings: Vec::new() }
+        let agence = self.name.strip_prefix("agence.").and_then(|a| a.parse::<Agence>().ok());
+        match agence {
+            Some(agence) => Self::morts_of(agence.famille),
+            None => Self { name: format!("{}{DEAD_LETTERS}", self.name), bindings: Vec::new() },
+        }
+    }
+
+    /// The dead letters of a family of agencies.
+    pub fn morts_of(famille: Famille) -> Self {
+        let name = format!("agence.{}{DEAD_LETTERS}", famille.as_str());
+        Self { name, bindings: Vec::new() }
     }
 }
 

@@ -19,6 +19,7 @@ use tokio::sync::{Notify, oneshot};
 use crate::{
     BusError, Confirmation, Consumer, Delivery, Origin, Publication, QueueSpec, Rejection,
     SharedTransport, Transport,
+    attributes::complete,
     identity::{Identity, judge},
     is_dead_letter_queue, spent_deliveries,
     topic::topic_matches,
@@ -246,14 +247,16 @@ impl Transport for MemoryBus {
     }
 }
 
-fn published(publication: Publication, identity: &Identity) -> Published {
+fn published(mut publication: Publication, identity: &Identity) -> Published {
     let origin = match identity {
         Identity::Service(_) => Origin::Relais,
         Identity::Agence(agence) => Origin::Agence(agence.clone()),
     };
+    let (envelope, invalid) = complete(publication.envelope, &publication.routing_key);
+    publication.envelope = envelope;
     let source = &publication.envelope.source;
-    let rejection = judge(publication.flux, &publication.routing_key, source, &origin).err();
-    Published { publication, origin, rejection }
+    let judged = judge(publication.flux, &publication.routing_key, source, &origin);
+    Published { publication, origin, rejection: invalid.or(judged.err()) }
 }
 
 struct MemoryConsumer {

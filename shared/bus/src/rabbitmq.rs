@@ -1,0 +1,215 @@
+//! The transport over RabbitMQ (AMQP 0.9.1, quorum queues, from 3.10 on).
+//!
+//! Two connections: one publishes with confirms, one consumes. Each is made again when it is
+//! lost; what was not confirmed has failed (its sender publishes it again under the same id), what
+//! was not acknowledged is delivered again (the inbox knows it). TLS (`amqps://`) is rustls with
+//! ring and the machine's certificates.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use contracts::Agence;
+use kernel::{Clock, Secret, Tasks};
+use lapin::uri::AMQPUri;
+use tokio::time::timeout;
+
+use crate::{
+    BusError, Confirmation, Consumer, Identity, Publication, QueueSpec, SharedTransport, Transport,
+};
+
+mod consumer;
+mod declare;
+mod decode;
+mod link;
+mod publisher;
+
+use link::Link;
+use publisher::Publisher;
+
+/// Longest wait for consumers to settle what they were told to when the transport closes.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How to use a broker.
+#[derive(Clone, Debug)]
+pub struct RabbitOptions {
+    /// `amqp://user:password@host:port/vhost`, or `amqps://`.
+    pub url: Secret,
+    /// Who connects. An agency's user is [`Agence::user`]; a service's may have any name that is
+    /// not an agency's.
+    pub identity: Identity,
+    /// Begins the name of every exchange and queue: empty, or `demo.`.
+    pub prefix: String,
+    /// The client creates exchanges, queues (limits as arguments) and bindings itself, instead of
+    /// finding what `relais topology apply` made.
+    pub declare: bool,
+    /// Every connection has the same user, so the publisher is read in the header
+    /// `relais_identite`, which anybody can write: for the demo and tests only.
+    pub identity_header: bool,
+    /// Business time, for virtual time to stand still while a delivery exists.
+    pub clock: Clock,
+}
+
+impl RabbitOptions {
+    /// The options of production: no prefix, nothing declared, identities by the broker's users.
+    pub fn new(url: Secret, identity: Identity, clock: Clock) -> Self {
+        Self { url, identity, prefix: String::new(), declare: false, identity_header: false, clock }
+    }
+
+    /// One broker's user for everybody, queues declared under a prefix: the demo and tests.
+    pub fn demo(url: Secret, identity: Identity, clock: Clock, prefix: &str) -> Self {
+        let prefix = prefix.to_owned();
+        let base = Self::new(url, identity, clock);
+        Self { prefix, declare: true, identity_header: true, ..base }
+    }
+}
+
+/// What every handle of one transport shares.
+#[derive(Debug)]
+struct Shared {
+    publisher: Publisher,
+    consuming: Link,
+    prefix: String,
+    declare: bool,
+    identity_header: bool,
+    clock: Clock,
+    tasks: Tasks,
+}
+
+/// A transport over RabbitMQ.
+#[derive(Debug)]
+pub struct RabbitBus {
+    shared: Arc<Shared>,
+    identity: Identity,
+}
+
+impl RabbitBus {
+    /// Connects, and checks (or declares) the exchanges.
+    ///
+    /// # Errors
+    /// [`BusError::Away`] when the broker does not answer; [`BusError::Topology`] when the URL's
+    /// user is not the identity's, or when an exchange does not exist.
+    pub async fn connect(options: RabbitOptions) -> Result<Arc<Self>, BusError> {
+        let RabbitOptions { url, identity, prefix, declare, identity_header, clock } = options;
+        let user = user_of(&url)?;
+        check_user(&identity, &user, identity_header)?;
+        let link = |use_: &str| Link::new(url.clone(), format!("{} {use_}", identity.user()));
+        let user = (!identity_header).then_some(user);
+        let shared = Arc::new(Shared {
+            publisher: Publisher::new(link("publishes"), prefix.clone(), user),
+            consuming: link("consumes"),
+            prefix,
+            declare,
+            identity_header,
+            clock,
+            tasks: Tasks::new(),
+        });
+        let channel = shared.publisher.probe().await?;
+        declare::exchanges(&channel, &shared.prefix, declare).await?;
+        // Closing it is a courtesy: it closes with its connection.
+        let _ = channel.close(200, "OK".into()).await;
+        Ok(Arc::new(Self { shared, identity }))
+    }
+
+    /// The same transport, on the same connections, as one agency sees it.
+    ///
+    /// # Errors
+    /// [`BusError::Topology`] where identities are the broker's users: an agency then has its own
+    /// connection.
+    pub fn agency(&self, agence: Agence) -> Result<SharedTransport, BusError> {
+        if !self.shared.identity_header {
+            return Err(BusError::Topology(format!(
+                "{} connects as its own user of the broker",
+                agence.user()
+            )));
+        }
+        let identity = Identity::Agence(agence);
+        Ok(Arc::new(Self { shared: Arc::clone(&self.shared), identity }))
+    }
+
+    /// Creates a queue and its bindings, without consuming it; what exists is kept.
+    ///
+    /// # Errors
+    /// [`BusError::Topology`] when this transport does not declare, or the queue exists with other
+    /// arguments; [`BusError::Away`].
+    pub async fn declare(&self, queue: &QueueSpec) -> Result<(), BusError> {
+        self.check_declares()?;
+        let channel = self.shared.consuming.channel().await?;
+        declare::exchanges(&channel, &self.shared.prefix, true).await?;
+        declare::queue(&channel, &self.shared.prefix, queue).await
+    }
+
+    /// Deletes queues, their dead letters and the exchanges of this prefix, messages included:
+    /// before a demo or a test that must begin from nothing, and after it.
+    ///
+    /// # Errors
+    /// [`BusError::Topology`] when this transport does not declare; [`BusError::Away`].
+    pub async fn erase(&self, queues: &[QueueSpec]) -> Result<(), BusError> {
+        self.check_declares()?;
+        let channel = self.shared.consuming.channel().await?;
+        declare::erase(&channel, &self.shared.prefix, queues).await
+    }
+
+    fn check_declares(&self) -> Result<(), BusError> {
+        if self.shared.declare {
+            return Ok(());
+        }
+        Err(BusError::Topology("the topology is applied by `relais topology apply`".to_owned()))
+    }
+}
+
+#[async_trait]
+impl Transport for RabbitBus {
+    async fn publish(&self, messages: Vec<Publication>) -> Vec<Confirmation> {
+        if self.shared.tasks.is_stopping() {
+            return vec![Confirmation::Failed; messages.len()];
+        }
+        self.shared.publisher.publish(&messages, &self.identity).await
+    }
+
+    async fn consume(
+        &self,
+        queue: &QueueSpec,
+        prefetch: u16,
+    ) -> Result<Box<dyn Consumer>, BusError> {
+        self.identity.check_consume(queue)?;
+        if self.shared.tasks.is_stopping() {
+            return Err(BusError::Closed);
+        }
+        let shared = Arc::clone(&self.shared);
+        let consumer = consumer::consume(shared, queue, prefetch, &self.shared.tasks).await?;
+        Ok(Box::new(consumer))
+    }
+
+    async fn ready(&self, limit: Duration) -> bool {
+        !self.shared.tasks.is_stopping()
+            && timeout(limit, self.shared.publisher.ready()).await.unwrap_or(false)
+    }
+
+    async fn close(&self) {
+        self.shared.tasks.stop(CLOSE_PATIENCE).await;
+        self.shared.publisher.close().await;
+        self.shared.consuming.close().await;
+    }
+}
+
+fn user_of(url: &Secret) -> Result<String, BusError> {
+    let parsed: Result<AMQPUri, String> = url.expose().parse();
+    match parsed {
+        Ok(uri) => Ok(uri.authority.userinfo.username),
+        // The parser's text may quote the URL, password included.
+        Err(_) => Err(BusError::Topology(
+            "the broker's URL is not amqp://user:password@host:port/vhost".to_owned(),
+        )),
+    }
+}
+
+fn check_user(identity: &Identity, user: &str, identity_header: bool) -> Result<(), BusError> {
+    let expected = match identity {
+        _ if identity_header => return Ok(()),
+        Identity::Service(_) if Agence::from_user(user).is_none() => return Ok(()),
+        Identity::Service(name) => format!("a service such as {name}"),
+        Identity::Agence(agence) if agence.user() == user => return Ok(()),
+        Identity::Agence(agence) => agence.user(),
+    };
+    Err(BusError::Topology(format!("the URL's user is {user}, not {expected}")))
+}
