@@ -1,1 +1,3 @@
+//! The binary `relais`.
+
 fn main() {}

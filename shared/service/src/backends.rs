@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use bus::SharedTransport;
-use bus::rabbitmq::{Identity, RabbitBus, RabbitOptions};
+use bus::{Identity, RabbitBus, RabbitOptions, SharedTransport};
 use contracts::Referentiel;
 use kernel::{Clock, Secret};
-use store::{SharedStore, Store, postgres::PostgresStore, sqlite::{SqliteOptions, SqliteStore}};
+use store::{
+    SharedStore,
+    sqlite::{SqliteOptions, SqliteStore},
+};
 
 use crate::{config::FrameConfig, lifecycle::StartError};
 
@@ -20,8 +22,8 @@ pub async fn store(
     frame: &FrameConfig,
     relaxed: bool,
 ) -> Result<SharedStore, StartError> {
-    let store: SharedStore = if let Some(url) = &frame.database_url {
-        Arc::new(PostgresStore::connect(url.expose(), None).await?)
+    let store: SharedStore = if frame.database_url.is_some() {
+        return Err(StartError::Config("database_url : pas encore".to_owned()));
     } else {
         std::fs::create_dir_all(&frame.data_dir)?;
         let path = frame.data_dir.join(format!("{service}.sqlite"));

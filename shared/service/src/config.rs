@@ -1,7 +1,10 @@
 //! Configuration: defaults, then a TOML file, then the environment (`RELAIS__SECTION__KEY`). Every
 //! error at once, exit code 64.
 
-use std::{net::SocketAddr, path::{Path, PathBuf}};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 use contact::MailerSettings;
 use kernel::{Acceleration, Secret};
@@ -99,8 +102,10 @@ pub fn load(file: Option<&Path>) -> Result<config::Config, String> {
     if let Some(path) = file {
         builder = builder.add_source(config::File::from(path).format(config::FileFormat::Toml));
     }
-    let environment =
-        config::Environment::with_prefix("RELAIS").prefix_separator("__").separator("__").try_parsing(true);
+    let environment = config::Environment::with_prefix("RELAIS")
+        .prefix_separator("__")
+        .separator("__")
+        .try_parsing(true);
     builder.add_source(environment).build().map_err(|e| format!("configuration : {e}"))
 }
 

@@ -55,9 +55,11 @@ type Shared<S> = State<Arc<Web<S>>>;
 
 async fn readyz<S: Service>(State(web): Shared<S>) -> Response {
     let engine = &web.engine;
-    let (store, transport) =
-        futures_util::future::join(engine.store.ready(READY_LIMIT), engine.transport.ready(READY_LIMIT))
-            .await;
+    let (store, transport) = futures_util::future::join(
+        engine.store.ready(READY_LIMIT),
+        engine.transport.ready(READY_LIMIT),
+    )
+    .await;
     let stopping = engine.tasks.is_stopping();
     let ready = store && transport && !stopping;
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
@@ -212,7 +214,7 @@ async fn question<S: Service>(
     token: &str,
 ) -> Result<(contact::Lien, contact::Question), Response> {
     let lien = web.links.check(token, web.engine.clock.now()).map_err(|error| {
-        page(StatusCode::NOT_FOUND, contact::page_erreur(&error.to_string()))
+        page(StatusCode::NOT_FOUND, contact::page_erreur("Lien refusé", error.texte()))
     })?;
     let row = web.engine.store.state(&lien.cle).await.map_err(|_| store_away())?;
     let state = row.and_then(|row| read_state::<S>(&row.body).ok());
@@ -220,7 +222,7 @@ async fn question<S: Service>(
         Some(question) => Ok((lien, question)),
         None => Err(page(
             StatusCode::GONE,
-            contact::page_erreur("Cette question n'attend plus de réponse."),
+            contact::page_erreur("Question close", "Cette question n'attend plus de réponse."),
         )),
     }
 }
@@ -242,13 +244,17 @@ async fn take_answer<S: Service>(
     };
     if !question.choix.iter().any(|(code, _)| *code == answer.choix) {
         let text = "Cette question est close, ou cette réponse n'existe pas.";
-        return page(StatusCode::CONFLICT, contact::page_erreur(text));
+        return page(StatusCode::CONFLICT, contact::page_erreur("Réponse refusée", text));
     }
     let Some(event) = S::reponse(&lien, &answer.choix) else {
-        return page(StatusCode::CONFLICT, contact::page_erreur("Réponse inconnue."));
+        return page(
+            StatusCode::CONFLICT,
+            contact::page_erreur("Réponse refusée", "Réponse inconnue."),
+        );
     };
-    // One answer per question: a second one before the first is decided is the same input.
-    let id = kernel::derive_id(&[S::NAME, "reponse", &lien.sujet, &lien.cle, &lien.question]);
+    // The same answer posted twice is one input; the decision closes the question.
+    let parts = [S::NAME, "reponse", &lien.sujet, &lien.cle, &lien.question, &answer.choix];
+    let id = kernel::derive_id(&parts);
     match web.ingress.observe(vec![(id, lien.cle.clone(), event)]).await {
         Ok(()) => page(StatusCode::OK, contact::page_merci()),
         Err(_) => store_away(),

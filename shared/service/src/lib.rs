@@ -4,10 +4,12 @@
 //! inbox, outbox, asks, wake-ups, failures, metrics, lifecycle) is here, once.
 
 pub mod api;
-#[allow(dead_code)]
+pub mod backends;
+pub mod config;
 mod engine;
+mod http;
 pub mod ingress;
-#[allow(dead_code)]
+mod lifecycle;
 mod metrics;
 pub mod telemetry;
 
@@ -15,4 +17,6 @@ pub use api::{
     AskKind, Attempt, Context, Decision, Effect, Equipment, Input, Limit, Meta, OperatorAction,
     Outgoing, Refusal, Repeat, Service,
 };
+pub use config::FrameConfig;
 pub use ingress::Ingress;
+pub use lifecycle::{EX_USAGE, Host, Running, StartError, run_main, start, stop_signal};

@@ -105,8 +105,17 @@ impl Running {
 /// # Errors
 /// [`StartError`] when its settings make no sense or its store cannot be used.
 pub async fn start<S: Service>(config: S::Config, host: Host) -> Result<Running, StartError> {
-    let Host { clock, store, transport, referentiel, listener, links, smtp, operator_token, data_dir } =
-        host;
+    let Host {
+        clock,
+        store,
+        transport,
+        referentiel,
+        listener,
+        links,
+        smtp,
+        operator_token,
+        data_dir,
+    } = host;
     let addr = listener.local_addr()?;
     std::fs::create_dir_all(&data_dir)?;
     let base_url = links.base_url.unwrap_or_else(|| format!("http://{addr}"));
@@ -114,8 +123,9 @@ pub async fn start<S: Service>(config: S::Config, host: Host) -> Result<Running,
     let key = links.key.unwrap_or_else(|| Secret::new(random_key()));
     let links = Links::new(key, base_url, S::NAME);
     let mailer = match smtp {
-        Some(settings) => Mailer::new(settings, clock.clone(), links.clone())
-            .map_err(StartError::Config)?,
+        Some(settings) => {
+            Mailer::new(settings, clock.clone(), links.clone()).map_err(StartError::Config)?
+        }
         None => Mailer::absent(),
     };
     let equipment = Equipment {
@@ -151,7 +161,7 @@ pub async fn start<S: Service>(config: S::Config, host: Host) -> Result<Running,
             tracing::error!(service = S::NAME, %error, "HTTP server ended");
         }
     });
-    engine.start(ears);
+    engine.start(ears).await;
     tracing::info!(service = S::NAME, %addr, version = env!("CARGO_PKG_VERSION"), "started");
     Ok(Running { name: S::NAME, addr, tasks, store })
 }
@@ -210,7 +220,9 @@ fn arguments(
                 file = Some(PathBuf::from(args.next().ok_or("--config demande un fichier")?));
             }
             "--help" | "-h" => {
-                println!("{name} [--config FICHIER]\n\nConfiguration : fichier TOML, puis variables RELAIS__…");
+                println!(
+                    "{name} [--config FICHIER]\n\nConfiguration : fichier TOML, puis variables RELAIS__…"
+                );
                 return Ok(None);
             }
             "--version" => {
@@ -260,7 +272,8 @@ async fn start_configured<S: Service>(
 ) -> Result<(Running, SharedTransport), StartError> {
     let clock = frame.clock.map_or_else(Clock::system, Clock::accelerated);
     let Some(url) = &frame.amqp_url else {
-        let text = "amqp_url est requis : un service seul n'a personne à qui parler (ou : relais run)";
+        let text =
+            "amqp_url est requis : un service seul n'a personne à qui parler (ou : relais run)";
         return Err(StartError::Config(text.to_owned()));
     };
     let transport = crate::backends::rabbit(S::NAME, url, &frame, &clock).await?;

@@ -68,22 +68,90 @@ impl Metrics {
             register(&r, valid(IntGaugeVec::new(opts(name, help), &[label])))
         };
         let inner = Inner {
-            processing: register(&r, histogram("relais_processing_seconds", "One batch, from its transaction's begin to its commit", FAST)),
-            critical: register(&r, histogram("relais_critical_seconds", "From the fact to its committed effect", SLOW)),
-            messages: register(&r, valid(IntCounterVec::new(opts("relais_messages_total", "Inputs decided, by outcome"), &["outcome"]))),
-            batch: register(&r, histogram("relais_batch_size", "Inputs of a batch", &[1.0, 4.0, 16.0, 64.0, 256.0])),
-            duplicates: register(&r, valid(IntCounter::with_opts(opts("relais_duplicates_total", "Messages received before")))),
-            outbox: register(&r, valid(IntGauge::with_opts(opts("relais_outbox_pending", "Messages to publish")))),
-            outbox_age: register(&r, valid(Gauge::with_opts(opts("relais_outbox_oldest_age_seconds", "Age of the oldest message to publish")))),
-            confirm: register(&r, histogram("relais_publish_confirm_seconds", "From publication to confirmation, by batch", FAST)),
-            unroutable: register(&r, valid(IntCounter::with_opts(opts("relais_unroutable_total", "Publications that no queue takes")))),
-            asks: gauge_by("relais_asks_pending", "Calls waiting to be made or to succeed", "agency"),
-            ask_age: register(&r, valid(GaugeVec::new(opts("relais_ask_oldest_age_seconds", "Age of the oldest waiting call"), &["agency"]))),
-            ask_seconds: register(&r, valid(HistogramVec::new(HistogramOpts::new("relais_ask_seconds", "One call to an agency").buckets(FAST.to_vec()), &["agency", "outcome"]))),
+            processing: register(
+                &r,
+                histogram(
+                    "relais_processing_seconds",
+                    "One batch, from its transaction's begin to its commit",
+                    FAST,
+                ),
+            ),
+            critical: register(
+                &r,
+                histogram("relais_critical_seconds", "From the fact to its committed effect", SLOW),
+            ),
+            messages: register(
+                &r,
+                valid(IntCounterVec::new(
+                    opts("relais_messages_total", "Inputs decided, by outcome"),
+                    &["outcome"],
+                )),
+            ),
+            batch: register(
+                &r,
+                histogram("relais_batch_size", "Inputs of a batch", &[1.0, 4.0, 16.0, 64.0, 256.0]),
+            ),
+            duplicates: register(
+                &r,
+                valid(IntCounter::with_opts(opts(
+                    "relais_duplicates_total",
+                    "Messages received before",
+                ))),
+            ),
+            outbox: register(
+                &r,
+                valid(IntGauge::with_opts(opts("relais_outbox_pending", "Messages to publish"))),
+            ),
+            outbox_age: register(
+                &r,
+                valid(Gauge::with_opts(opts(
+                    "relais_outbox_oldest_age_seconds",
+                    "Age of the oldest message to publish",
+                ))),
+            ),
+            confirm: register(
+                &r,
+                histogram(
+                    "relais_publish_confirm_seconds",
+                    "From publication to confirmation, by batch",
+                    FAST,
+                ),
+            ),
+            unroutable: register(
+                &r,
+                valid(IntCounter::with_opts(opts(
+                    "relais_unroutable_total",
+                    "Publications that no queue takes",
+                ))),
+            ),
+            asks: gauge_by(
+                "relais_asks_pending",
+                "Calls waiting to be made or to succeed",
+                "agency",
+            ),
+            ask_age: register(
+                &r,
+                valid(GaugeVec::new(
+                    opts("relais_ask_oldest_age_seconds", "Age of the oldest waiting call"),
+                    &["agency"],
+                )),
+            ),
+            ask_seconds: register(
+                &r,
+                valid(HistogramVec::new(
+                    HistogramOpts::new("relais_ask_seconds", "One call to an agency")
+                        .buckets(FAST.to_vec()),
+                    &["agency", "outcome"],
+                )),
+            ),
             breaker: gauge_by("relais_breaker_state", "0 closed, 1 half-open, 2 open", "agency"),
             failures: gauge_by("relais_failures_open", "Open failures", "code"),
             consumer_up: gauge_by("relais_consumer_up", "1 while the queue is consumed", "queue"),
-            last_success: gauge_by("relais_last_success_timestamp_seconds", "Last successful call, Unix time", "source"),
+            last_success: gauge_by(
+                "relais_last_success_timestamp_seconds",
+                "Last successful call, Unix time",
+                "source",
+            ),
             registry: r,
         };
         Self(Arc::new(inner))

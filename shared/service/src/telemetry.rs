@@ -24,7 +24,11 @@ pub struct TelemetryConfig {
 
 impl Default for TelemetryConfig {
     fn default() -> Self {
-        Self { format: Format::Json, filtre: "info,sqlx=warn,lapin=warn".to_owned(), otlp_url: None }
+        Self {
+            format: Format::Json,
+            filtre: "info,sqlx=warn,lapin=warn".to_owned(),
+            otlp_url: None,
+        }
     }
 }
 
@@ -57,14 +61,16 @@ impl Drop for Telemetry {
 /// # Errors
 /// A sentence for the operator when the settings make no sense.
 pub fn init(name: &'static str, config: &TelemetryConfig) -> Result<Telemetry, String> {
-    let filter = EnvFilter::try_new(&config.filtre).map_err(|e| format!("telemetrie.filtre : {e}"))?;
+    let filter =
+        EnvFilter::try_new(&config.filtre).map_err(|e| format!("telemetrie.filtre : {e}"))?;
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let lines = match config.format {
         Format::Json => lines.json().flatten_event(true).boxed(),
         Format::Texte => lines.compact().boxed(),
     };
     let provider = config.otlp_url.as_deref().map(|url| exporter(name, url)).transpose()?;
-    let traces = provider.as_ref().map(|p| tracing_opentelemetry::layer().with_tracer(p.tracer(name)));
+    let traces =
+        provider.as_ref().map(|p| tracing_opentelemetry::layer().with_tracer(p.tracer(name)));
     tracing_subscriber::registry()
         .with(traces)
         .with(lines.with_filter(filter))

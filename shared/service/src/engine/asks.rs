@@ -44,7 +44,12 @@ impl Gates {
         self.gates.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn with<T>(&self, agency: &str, limits: &BTreeMap<&str, Limit>, f: impl FnOnce(&mut Gate) -> T) -> T {
+    fn with<T>(
+        &self,
+        agency: &str,
+        limits: &BTreeMap<&str, Limit>,
+        f: impl FnOnce(&mut Gate) -> T,
+    ) -> T {
         let mut gates = self.lock();
         let gate = gates.entry(agency.to_owned()).or_insert_with(|| {
             let limit = limits.get(agency).copied().unwrap_or_default();
@@ -115,8 +120,7 @@ impl<S: Service> Engine<S> {
         let any = !asks.is_empty();
         for ask in asks {
             let busy = self.clock.busy();
-            let (engine, gates, limits) =
-                (Arc::clone(self), Arc::clone(gates), Arc::clone(limits));
+            let (engine, gates, limits) = (Arc::clone(self), Arc::clone(gates), Arc::clone(limits));
             calls.spawn(async move {
                 if let Err(error) = engine.call(&gates, &limits, ask).await {
                     // The lease runs out and the ask is claimed again, as ambiguous.
@@ -139,14 +143,11 @@ impl<S: Service> Engine<S> {
         let (limit, slots) = gates.with(&row.agency, limits, |g| (g.limit, Arc::clone(&g.slots)));
         let Ok(_slot) = slots.acquire().await else { return Ok(()) };
         let now = self.clock.now();
-        let later = match self
-            .store
-            .take_budget(&row.agency, now, limit.window, limit.calls)
-            .await?
-        {
-            Some(at) => Some(at),
-            None => gates.with(&row.agency, limits, |g| g.breaker.allow(now)).err(),
-        };
+        let later =
+            match self.store.take_budget(&row.agency, now, limit.window, limit.calls).await? {
+                Some(at) => Some(at),
+                None => gates.with(&row.agency, limits, |g| g.breaker.allow(now)).err(),
+            };
         if let Some(at) = later {
             gates.with(&row.agency, limits, |g| g.paused_until = Some(at));
             let error = row.last_error.clone().unwrap_or_default();
@@ -203,10 +204,9 @@ impl<S: Service> Engine<S> {
 
     async fn failed(&self, row: AskRow, lease: i64, fault: &Fault) -> Result<(), StoreError> {
         let now = self.clock.now();
-        let max_age = serde_json::from_str::<S::Ask>(&row.body)
-            .map_or(TimeDelta::zero(), |ask| {
-                TimeDelta::from_std(ask.max_age()).unwrap_or(TimeDelta::MAX / 4)
-            });
+        let max_age = serde_json::from_str::<S::Ask>(&row.body).map_or(TimeDelta::zero(), |ask| {
+            TimeDelta::from_std(ask.max_age()).unwrap_or(TimeDelta::MAX / 4)
+        });
         let text = fault.chain();
         if let Fault::Transient { retry_after, code, .. } = fault
             && now - row.created_at < max_age

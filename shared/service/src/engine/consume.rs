@@ -11,21 +11,31 @@ use crate::api::Service;
 /// At most two batches are unsettled.
 const PREFETCH: u16 = 512;
 
+/// The service's own queue, and its bindings.
+pub(crate) fn own_queue<S: Service>() -> QueueSpec {
+    QueueSpec { name: S::NAME.to_owned(), bindings: S::Message::bindings() }
+}
+
+/// What the broker dead-lettered after repeated crashes: becomes failures.
+pub(crate) fn morts_queue<S: Service>() -> QueueSpec {
+    QueueSpec { name: format!("{}.morts", S::NAME), bindings: Vec::new() }
+}
+
 impl<S: Service> Engine<S> {
-    pub(super) async fn consume_loop(&self) {
-        let queue = QueueSpec { name: S::NAME.to_owned(), bindings: S::Message::bindings() };
-        self.consume_queue(&queue).await;
+    /// Binds a queue before the service is said to be started, so that nothing published from then
+    /// on is missed; a broker that is away is met by the loop.
+    pub(super) async fn bind(&self, queue: &QueueSpec) -> Option<Box<dyn Consumer>> {
+        self.transport.consume(queue, PREFETCH).await.ok()
     }
 
-    /// What the broker dead-lettered after repeated crashes becomes failures.
-    pub(super) async fn morts_loop(&self) {
-        let queue = QueueSpec { name: format!("{}.morts", S::NAME), bindings: Vec::new() };
-        self.consume_queue(&queue).await;
-    }
-
-    async fn consume_queue(&self, queue: &QueueSpec) {
+    pub(super) async fn consume_loop(&self, queue: QueueSpec, first: Option<Box<dyn Consumer>>) {
+        let mut bound = first;
         while !self.tasks.is_stopping() {
-            match self.transport.consume(queue, PREFETCH).await {
+            let consumer = match bound.take() {
+                Some(consumer) => Ok(consumer),
+                None => self.transport.consume(&queue, PREFETCH).await,
+            };
+            match consumer {
                 Ok(mut consumer) => {
                     self.metrics.consumer_up(&queue.name, true);
                     self.drain(consumer.as_mut()).await;

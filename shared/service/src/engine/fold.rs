@@ -8,7 +8,10 @@ use std::{
 
 use bus::Origin;
 use chrono::{DateTime, Utc};
-use contracts::{Envelope, Flux, Referentiel, messages::{PanneClose, PanneOuverte}};
+use contracts::{
+    Envelope, Flux, Referentiel,
+    messages::{PanneClose, PanneOuverte},
+};
 use serde::{Deserialize, Serialize};
 use store::{FailureRow, InputKind, InputRow, Loaded, OutboxRow, RowContext, StateWrite, Writes};
 use uuid::Uuid;
@@ -245,8 +248,7 @@ impl<S: Service> Folder<'_, S> {
             Effect::WakeAt { at, reason } => {
                 let id = effect_id::<S>(item, &reason, index);
                 let kind = InputKind::Wake;
-                let row =
-                    input_row(id, key.clone(), kind, reason.clone(), at, String::new(), item);
+                let row = input_row(id, key.clone(), kind, reason.clone(), at, String::new(), item);
                 self.wakes.insert((key.clone(), reason), Some(row));
             }
             Effect::CancelWake(reason) => {
@@ -265,7 +267,14 @@ impl<S: Service> Folder<'_, S> {
             correlation_id: out.dossier.clone().or_else(|| item.context.correlation_id.clone()),
         };
         let cause = item.cause.rsplit(' ').next().map(str::to_owned);
-        self.writes.outbox.push(outbox_row::<S>(id, out, sequence, self.shared.now, context, cause));
+        self.writes.outbox.push(outbox_row::<S>(
+            id,
+            out,
+            sequence,
+            self.shared.now,
+            context,
+            cause,
+        ));
     }
 
     fn fail(&mut self, item: &Item<S>, bad: &Bad) -> Outcome {

@@ -182,10 +182,8 @@ impl<S: Service> Item<S> {
         };
         let decoded = match bad {
             Some(bad) => Err(bad),
-            None => S::Message::decode(&envelope.message_type, &data).map_err(|e| Bad {
-                code: e.code().to_owned(),
-                reason: describe(&e),
-            }),
+            None => S::Message::decode(&envelope.message_type, &data)
+                .map_err(|e| Bad { code: e.code().to_owned(), reason: describe(&e) }),
         };
         let key = decoded.as_ref().map_or_else(|_| String::new(), S::key);
         let body = decoded.map(|message| {
@@ -294,11 +292,7 @@ impl<S: Service> Item<S> {
             happened: None,
             settle: Settle::Nothing,
             body,
-            keep: Keep {
-                origin: "answer",
-                body: answer.into_bytes(),
-                meta: ask_meta(ask, true),
-            },
+            keep: Keep { origin: "answer", body: answer.into_bytes(), meta: ask_meta(ask, true) },
             replays: None,
         }
     }
@@ -309,9 +303,8 @@ impl<S: Service> Item<S> {
         let text = String::from_utf8_lossy(&failure.body).into_owned();
         let mut item = match serde_json::from_str::<FailureMeta>(&failure.meta) {
             Ok(FailureMeta::Message { exchange, routing_key, agence, envelope }) => {
-                let origin = agence
-                    .and_then(|a| a.parse().ok())
-                    .map_or(Origin::Relais, Origin::Agence);
+                let origin =
+                    agence.and_then(|a| a.parse().ok()).map_or(Origin::Relais, Origin::Agence);
                 replayed_message(&exchange, &routing_key, &envelope, failure.body, &origin)
             }
             Ok(FailureMeta::Input { id, key, wake, cause, correlation_id }) => {
@@ -397,23 +390,25 @@ fn bare<S: Service>(failure: &FailureRow, ready: Ready<S>) -> Item<S> {
 
 fn ask_of(failure: &FailureRow) -> Option<store::AskRow> {
     match serde_json::from_str(&failure.meta).ok()? {
-        FailureMeta::Ask { id, key, kind, agency, ask, created_at, cause, correlation_id, .. } => {
-            Some(store::AskRow {
-                id,
-                key,
-                kind,
-                agency,
-                body: ask,
-                due_at: created_at,
-                created_at,
-                attempts: 0,
-                ambiguous: false,
-                last_error: None,
-                cause,
-                context: RowContext { traceparent: None, correlation_id },
-            })
+        FailureMeta::Ask {
+            id, key, kind, agency, ask, created_at, cause, correlation_id, ..
+        } => Some(store::AskRow {
+            id,
+            key,
+            kind,
+            agency,
+            body: ask,
+            due_at: created_at,
+            created_at,
+            attempts: 0,
+            ambiguous: false,
+            last_error: None,
+            cause,
+            context: RowContext { traceparent: None, correlation_id },
+        }),
+        FailureMeta::Message { .. } | FailureMeta::Input { .. } | FailureMeta::Outbox { .. } => {
+            None
         }
-        FailureMeta::Message { .. } | FailureMeta::Input { .. } | FailureMeta::Outbox { .. } => None,
     }
 }
 

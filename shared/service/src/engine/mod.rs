@@ -23,6 +23,7 @@ use store::{SharedStore, StoreError};
 use tokio::sync::{Mutex, mpsc};
 
 use self::{
+    consume::{morts_queue, own_queue},
     fold::{Outcome, Shared, fold},
     item::Item,
 };
@@ -109,13 +110,14 @@ impl<S: Service> Engine<S> {
         }
     }
 
-    /// Starts every loop.
-    pub(crate) fn start(self: &Arc<Self>, ears: Ears) {
+    /// Binds the queues, then starts every loop.
+    pub(crate) async fn start(self: &Arc<Self>, ears: Ears) {
         let Ears { inputs, asks, relay } = ears;
-        let engine = Arc::clone(self);
-        self.tasks.spawn(async move { engine.consume_loop().await });
-        let engine = Arc::clone(self);
-        self.tasks.spawn(async move { engine.morts_loop().await });
+        for queue in [own_queue::<S>(), morts_queue::<S>()] {
+            let bound = self.bind(&queue).await;
+            let engine = Arc::clone(self);
+            self.tasks.spawn(async move { engine.consume_loop(queue, bound).await });
+        }
         let engine = Arc::clone(self);
         self.tasks.spawn(async move { engine.inputs_loop(inputs).await });
         let engine = Arc::clone(self);

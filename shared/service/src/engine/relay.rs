@@ -55,8 +55,7 @@ impl<S: Service> Engine<S> {
 
     /// Publishes one batch; false when nothing was due.
     async fn relay_some(&self, returned: &mut BTreeSet<Uuid>) -> Result<bool, StoreError> {
-        let rows =
-            self.store.claim_outbox(self.clock.now(), self.lease_end(), IN_FLIGHT).await?;
+        let rows = self.store.claim_outbox(self.clock.now(), self.lease_end(), IN_FLIGHT).await?;
         if rows.is_empty() {
             return Ok(false);
         }
@@ -80,9 +79,13 @@ impl<S: Service> Engine<S> {
             }
         }
         if !failed.is_empty() {
-            tracing::warn!(service = S::NAME, count = failed.len(), "not confirmed, published again");
-            let at = self.clock.now()
-                + self.clock.business_duration(std::time::Duration::from_secs(1));
+            tracing::warn!(
+                service = S::NAME,
+                count = failed.len(),
+                "not confirmed, published again"
+            );
+            let at =
+                self.clock.now() + self.clock.business_duration(std::time::Duration::from_secs(1));
             self.store.outbox_later(&failed, at, Vec::new()).await?;
         }
         self.keep_returned(&unroutable, returned).await?;

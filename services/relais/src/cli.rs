@@ -1,0 +1,127 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Relais : porte la candidature d'un médecin volontaire à travers toutes les agences du
+/// programme « Un médecin près de chez vous ».
+#[derive(Debug, Parser)]
+#[command(name = "relais", version, about, max_term_width = 100, disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    /// Ce qu'il faut faire.
+    #[command(subcommand)]
+    pub commande: Commande,
+}
+
+/// Ce que `relais` sait faire.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Commande {
+    /// Joue tout le programme avec des médecins fictifs et des agences simulées.
+    Demo(DemoArgs),
+    /// Fait tourner des services pour de bon.
+    Run(RunArgs),
+    /// Fait tourner les agences simulées, seules.
+    Simulators(SimulatorsArgs),
+    /// Crée ou vérifie la topologie RabbitMQ.
+    #[command(subcommand)]
+    Topology(TopologyCommande),
+}
+
+/// Options de `relais demo`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// Nombre de médecins fictifs (1 à 100 000).
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub medecins: u32,
+    /// Graine : la même donne le même résultat.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Dossier des documents produits ; remplacé s'il vient d'une démonstration.
+    #[arg(long, default_value = "relais-demo", value_name = "DOSSIER")]
+    pub out: PathBuf,
+    /// Dernière ligne de la sortie standard : un objet JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// Joue sur RabbitMQ (files préfixées par « demo. ») au lieu du transport embarqué.
+    #[arg(long, value_name = "URL")]
+    pub amqp: Option<String>,
+    /// Joue sur PostgreSQL (un schéma par service) au lieu de SQLite.
+    #[arg(long, value_name = "URL")]
+    pub database: Option<String>,
+    /// Ce que les services écrivent dans leur journal (syntaxe de `tracing`), sur la sortie d'erreur.
+    #[arg(long, default_value = "off", value_name = "FILTRE")]
+    pub journal: String,
+}
+
+/// Options de `relais run`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct RunArgs {
+    /// Fichier de configuration TOML ; les variables RELAIS__… le complètent.
+    #[arg(long, value_name = "FICHIER")]
+    pub config: Option<PathBuf>,
+    /// Services à faire tourner, séparés par des virgules ; tous par défaut.
+    #[arg(long, value_delimiter = ',', value_name = "SERVICES")]
+    pub services: Vec<String>,
+}
+
+/// Options de `relais simulators`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct SimulatorsArgs {
+    /// Premier port ; les agences prennent les suivants.
+    #[arg(long, default_value_t = 7100)]
+    pub port: u16,
+    /// RabbitMQ où les CDOM et les CPAM simulés lisent leurs files ; sans lui, ils ne tournent pas.
+    #[arg(long, value_name = "URL")]
+    pub amqp: Option<String>,
+    /// Préfixe des files et des échanges.
+    #[arg(long, default_value = "", value_name = "PRÉFIXE")]
+    pub amqp_prefix: String,
+    /// Nombre de médecins fictifs qui déposent.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(0..=100_000))]
+    pub medecins: u32,
+    /// Graine.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Adresse de base des services, pour que l'opérateur simulé close les tâches.
+    #[arg(long, value_name = "SERVICE=URL", value_delimiter = ',')]
+    pub services: Vec<String>,
+    /// Jeton d'opérateur des services.
+    #[arg(long, env = "RELAIS_OPERATOR_TOKEN", value_name = "JETON", hide_env_values = true)]
+    pub operator_token: Option<String>,
+    /// Horloge accélérée : « <début réel RFC 3339>/<époque RFC 3339>/<facteur> ».
+    #[arg(long, value_name = "HORLOGE")]
+    pub clock: Option<String>,
+    /// Fichier où chaque message vu par l'opérateur simulé est écrit, un CloudEvent par ligne.
+    #[arg(long, value_name = "FICHIER")]
+    pub messages: Option<PathBuf>,
+}
+
+/// Ce que `relais topology` sait faire.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum TopologyCommande {
+    /// Crée ce qui manque, dans l'ordre sûr.
+    Apply(TopologyArgs),
+    /// Compare le courtier à ce qu'il devrait être ; code 1 s'il en diffère.
+    Verify(TopologyArgs),
+}
+
+/// Options de `relais topology`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct TopologyArgs {
+    /// API de gestion, avec son utilisateur : `http://utilisateur:motdepasse@hote:15672`.
+    #[arg(long, env = "AMQP_MGMT_URL", value_name = "URL", hide_env_values = true)]
+    pub management: String,
+    /// Hôte virtuel.
+    #[arg(long, default_value = "/", value_name = "VHOST")]
+    pub vhost: String,
+    /// Préfixe des files et des échanges.
+    #[arg(long, default_value = "", value_name = "PRÉFIXE")]
+    pub prefix: String,
+    /// Dossier du référentiel ; le référentiel public par défaut.
+    #[arg(long, value_name = "DOSSIER")]
+    pub referentiel: Option<PathBuf>,
+    /// Fichier TOML des mots de passe : `cpam-631 = "…"`. Un utilisateur qui n'y est pas n'est pas créé.
+    #[arg(long, value_name = "FICHIER")]
+    pub passwords: Option<PathBuf>,
+}
