@@ -1,0 +1,155 @@
+//! The planning of a site as a calendar: one event per slot, stable UIDs, no patient.
+//!
+//! RDV Service Public has no calendar per organisation, and its own entries always carry
+//! SEQUENCE:0; here a calendar program follows changes and cancellations by UID and SEQUENCE.
+
+use chrono::{NaiveTime, TimeDelta};
+use contracts::{
+    Lieu,
+    messages::{PlanningPublie, VacationAuPlanning},
+};
+use icalendar::{Calendar, Component, Event, EventLike, EventStatus, Property};
+use kernel::paris_at;
+
+/// The calendar of a planning; the same planning always gives the same text.
+pub fn ics(planning: &PlanningPublie, lieu: &Lieu) -> String {
+    let mut calendar = Calendar::empty();
+    for (key, value) in [
+        ("VERSION", "2.0"),
+        ("PRODID", "-//Relais//rdv-agenda-sync//FR"),
+        ("CALSCALE", "GREGORIAN"),
+        ("METHOD", "PUBLISH"),
+    ] {
+        calendar.append_property(Property::new(key, value));
+    }
+    calendar.name(&format!("Médecins à {}", lieu.nom));
+    for vacation in &planning.vacations {
+        for rang in 0..vacation.creneaux.len() {
+            calendar.push(evenement(planning, lieu, vacation, rang));
+        }
+    }
+    calendar.to_string()
+}
+
+/// One slot. Its UID is the vacation's and its rank in the day.
+fn evenement(
+    planning: &PlanningPublie,
+    lieu: &Lieu,
+    vacation: &VacationAuPlanning,
+    rang: usize,
+) -> Event {
+    let creneau = vacation.creneaux[rang];
+    // DTSTAMP is required and should be when this version was made: the day of the planning.
+    let fait_le = paris_at(planning.du, NaiveTime::MIN) + TimeDelta::hours(18);
+    let statut = if vacation.annulee { EventStatus::Cancelled } else { EventStatus::Confirmed };
+    let place: Vec<_> = [&lieu.nom, &lieu.adresse, &lieu.commune]
+        .into_iter()
+        .filter(|part| !part.is_empty())
+        .map(String::as_str)
+        .collect();
+    Event::new()
+        .uid(&format!("{}-{rang}@relais", vacation.vacation))
+        .timestamp(fait_le)
+        .sequence(vacation.version)
+        .starts(creneau.debut)
+        .ends(creneau.fin)
+        .summary(&format!("Consultations : {}", vacation.medecin))
+        .location(&place.join(", "))
+        .status(statut)
+        .done()
+}
+
+#[cfg(test)]
+mod tests {
+    use contracts::Plage;
+    use icalendar::{CalendarComponent, DatePerhapsTime};
+
+    use super::*;
+
+    fn lieu() -> Lieu {
+        Lieu {
+            id: "msp-demo".parse().expect("id"),
+            nom: "Maison de santé ; Vallée, Nord".to_owned(),
+            adresse: "12, rue de la République prolongée jusqu'à la place de l'Église".to_owned(),
+            commune: "Ville-Fictive-sur-Rivière-aux-Longues-Berges".to_owned(),
+            departement: "63".parse().expect("département"),
+            finess: None,
+            rpps_rang: None,
+            cpam: None,
+            cdom: None,
+            contact_courriel: Some("accueil@msp-demo.example".to_owned()),
+        }
+    }
+
+    fn vacation(date: &str, annulee: bool, version: u32) -> VacationAuPlanning {
+        let date: chrono::NaiveDate = date.parse().expect("date");
+        let at = |h| paris_at(date, NaiveTime::from_hms_opt(h, 0, 0).expect("time"));
+        VacationAuPlanning {
+            vacation: contracts::VacationId::new(&"abc123".parse().expect("id"), date),
+            medecin: "Dr Émilie Médecin-Fictif".to_owned(),
+            date,
+            creneaux: vec![
+                Plage { debut: at(8), fin: at(12) },
+                Plage { debut: at(14), fin: at(18) },
+            ],
+            annulee,
+            version,
+        }
+    }
+
+    fn planning() -> PlanningPublie {
+        let day = |d: &str| d.parse().expect("date");
+        PlanningPublie {
+            lieu: "msp-demo".parse().expect("id"),
+            du: day("2026-03-25"),
+            au: day("2026-03-30"),
+            vacations: vec![vacation("2026-03-26", true, 4), vacation("2026-03-30", false, 1)],
+        }
+    }
+
+    #[test]
+    fn a_calendar_program_reads_it_back() {
+        let text = ics(&planning(), &lieu());
+        assert_eq!(text, ics(&planning(), &lieu()), "deterministic");
+        let calendar: Calendar = text.parse().expect("a calendar");
+        let events: Vec<_> = calendar
+            .components
+            .iter()
+            .map(|c| match c {
+                CalendarComponent::Event(event) => event,
+                other => panic!("unexpected {other:?}"),
+            })
+            .collect();
+        assert_eq!(events.len(), 4);
+        assert_eq!(events[0].get_uid(), Some("abc123-2026-03-26-0@relais"));
+        assert_eq!(events[1].get_uid(), Some("abc123-2026-03-26-1@relais"));
+        assert_eq!(events[0].get_status(), Some(EventStatus::Cancelled));
+        assert_eq!(events[0].get_sequence(), Some(4));
+        assert_eq!(events[2].get_status(), Some(EventStatus::Confirmed));
+        // The first two are in winter time, the last two in summer time.
+        let starts = |e: &Event| match e.get_start() {
+            Some(DatePerhapsTime::DateTime(t)) => t.try_into_utc().expect("an instant"),
+            other => panic!("unexpected {other:?}"),
+        };
+        assert_eq!(starts(events[0]).to_rfc3339(), "2026-03-26T07:00:00+00:00");
+        assert_eq!(starts(events[2]).to_rfc3339(), "2026-03-30T06:00:00+00:00");
+        let location = events[0].get_location().expect("a place");
+        assert_eq!(
+            location,
+            "Maison de santé ; Vallée, Nord, 12, rue de la République prolongée jusqu'à la place \
+             de l'Église, Ville-Fictive-sur-Rivière-aux-Longues-Berges"
+        );
+    }
+
+    #[test]
+    fn lines_are_folded_escaped_and_end_with_crlf() {
+        let text = ics(&planning(), &lieu());
+        assert!(text.ends_with("END:VCALENDAR\r\n"));
+        for line in text.split("\r\n") {
+            assert!(line.len() <= 75, "{} octets : {line}", line.len());
+            assert!(!line.contains('\n'));
+        }
+        assert!(text.contains("\\, "), "commas are escaped");
+        assert!(text.contains("santé \\;"), "semicolons are escaped");
+    }
+}

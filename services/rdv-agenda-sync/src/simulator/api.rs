@@ -1,0 +1,224 @@
+//! The endpoints, with their shapes of success and error.
+
+use agency::faults::FaultKind;
+use axum::{
+    Form, Json, Router,
+    body::Body,
+    extract::{Query, State},
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::{get, patch, post},
+};
+use futures_util::stream;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{Simulateur, livraison::Genre, monde::Monde, rendu};
+
+mod agents;
+mod lieux;
+mod webhooks;
+
+type Sim = State<Simulateur>;
+
+pub(super) fn routes(simulateur: Simulateur) -> Router {
+    Router::new()
+        .route("/oauth/token", post(jeton))
+        .route("/api/v1/agents/me", get(moi))
+        .route("/api/v1/agents", get(agents::agents).post(agents::inviter))
+        .route("/api/v1/organisations", get(organisations))
+        .route("/api/v1/organisations/{id}/motifs", get(lieux::motifs))
+        .route(
+            "/api/v1/organisations/{id}/webhook_endpoints",
+            get(webhooks::webhooks).post(webhooks::enregistrer_webhook),
+        )
+        .route(
+            "/api/v1/organisations/{id}/webhook_endpoints/{webhook}",
+            patch(webhooks::modifier_webhook),
+        )
+        .route("/api/v1/lieux", get(lieux::lieux).post(lieux::creer_lieu))
+        .route("/api/v1/motifs", post(lieux::creer_motif))
+        .route("/api/v1/absences", get(absences))
+        .route("/api/v1/rdvs", get(rdvs))
+        .with_state(simulateur)
+}
+
+/// Applies the fault of a call: before anything is done, or (slow) after.
+async fn avec_panne(
+    sim: &Simulateur,
+    appel: &str,
+    faire: impl FnOnce() -> Response + Send,
+) -> Response {
+    match sim.faults.next(appel) {
+        None => faire(),
+        Some(FaultKind::Down) => coupee(),
+        Some(FaultKind::Slow(delay)) => {
+            let response = faire();
+            tokio::time::sleep(delay).await;
+            response
+        }
+        Some(FaultKind::Status(status)) => {
+            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            (status, Json(json!({ "errors": ["Unexpected internal error"] }))).into_response()
+        }
+        Some(FaultKind::TooMany(seconds)) => {
+            let errors =
+                json!({ "errors": ["Limite d'appels API atteinte. Merci de patienter.\n"] });
+            let headers =
+                [("Retry-After", seconds.to_string()), ("RateLimit-Remaining", "0".into())];
+            (StatusCode::TOO_MANY_REQUESTS, headers, Json(errors)).into_response()
+        }
+        Some(FaultKind::Wrong) => {
+            (StatusCode::OK, [(header::CONTENT_TYPE, "text/html")], "<html>maintenance</html>")
+                .into_response()
+        }
+    }
+}
+
+/// The connection breaks in the middle of the answer.
+fn coupee() -> Response {
+    let broken = stream::once(async { Err::<Vec<u8>, _>(std::io::Error::other("coupée")) });
+    Response::new(Body::from_stream(broken))
+}
+
+/// Checks the token, then does the work under the world's lock.
+async fn authentifie(
+    sim: &Simulateur,
+    headers: &HeaderMap,
+    appel: String,
+    faire: impl FnOnce(&mut Monde) -> Response + Send,
+) -> Response {
+    let bearer = headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok());
+    let jeton = bearer.and_then(|v| v.strip_prefix("Bearer ")).unwrap_or_default().to_owned();
+    avec_panne(sim, &appel, || {
+        let mut monde = sim.monde();
+        if !monde.jetons.presenter(&jeton, sim.commun.clock.now()) {
+            let text = "Vous devez vous connecter ou vous inscrire pour continuer.";
+            return (StatusCode::UNAUTHORIZED, Json(json!({ "errors": [text] }))).into_response();
+        }
+        faire(&mut monde)
+    })
+    .await
+}
+
+fn interdit() -> Response {
+    let text = "Vous ne pouvez pas effectuer cette action.";
+    let body = json!({ "errors": [{ "base": "forbidden" }], "error_messages": [text] });
+    (StatusCode::FORBIDDEN, Json(body)).into_response()
+}
+
+fn invalide(champ: &str, message: &str) -> Response {
+    let body = json!({
+        "success": false, "errors": { champ: [{ "error": message }] },
+        "error_messages": [format!("{champ} {message}")],
+    });
+    (StatusCode::UNPROCESSABLE_ENTITY, Json(body)).into_response()
+}
+
+#[derive(Deserialize)]
+struct Parametres {
+    page: Option<usize>,
+    organisation_id: Option<i64>,
+    agent_id: Option<i64>,
+}
+
+/// 100 records a page.
+fn page(collection: &str, all: Vec<Value>, parametres: &Parametres) -> Response {
+    const PAR_PAGE: usize = 100;
+    let current = parametres.page.unwrap_or(1).max(1);
+    let (count, pages) = (all.len(), all.len().div_ceil(PAR_PAGE));
+    let records: Vec<_> = all.into_iter().skip((current - 1) * PAR_PAGE).take(PAR_PAGE).collect();
+    let meta = json!({
+        "current_page": current, "next_page": (current < pages).then_some(current + 1),
+        "prev_page": (current > 1).then(|| current - 1), "total_pages": pages,
+        "total_count": count,
+    });
+    Json(json!({ collection: records, "meta": meta })).into_response()
+}
+
+#[derive(Deserialize)]
+struct DemandeJeton {
+    grant_type: String,
+    client_id: String,
+    client_secret: String,
+    refresh_token: Option<String>,
+    code: Option<String>,
+}
+
+async fn jeton(State(sim): Sim, Form(demande): Form<DemandeJeton>) -> Response {
+    avec_panne(&sim, "POST /oauth/token", || {
+        let refus = |status: StatusCode, error: &str| {
+            let body = json!({ "error": error, "error_description": "…" });
+            (status, Json(body)).into_response()
+        };
+        let options = &sim.commun.options;
+        if (&demande.client_id, &demande.client_secret)
+            != (&options.client_id, &options.client_secret)
+        {
+            return refus(StatusCode::UNAUTHORIZED, "invalid_client");
+        }
+        let given = match demande.grant_type.as_str() {
+            "refresh_token" => demande.refresh_token,
+            "authorization_code" => demande.code,
+            _ => return refus(StatusCode::BAD_REQUEST, "unsupported_grant_type"),
+        };
+        let now = sim.commun.clock.now();
+        let expires_in = options.expires_in_s;
+        let pair = sim.monde().jetons.renouveler(&given.unwrap_or_default(), now, expires_in);
+        let Some(pair) = pair else { return refus(StatusCode::BAD_REQUEST, "invalid_grant") };
+        Json(json!({
+            "access_token": pair.acces, "token_type": "Bearer", "expires_in": expires_in,
+            "refresh_token": pair.renouvellement, "scope": "write", "created_at": now.timestamp(),
+        }))
+        .into_response()
+    })
+    .await
+}
+
+async fn moi(State(sim): Sim, headers: HeaderMap) -> Response {
+    authentifie(&sim, &headers, "GET /agents/me".to_owned(), |_| {
+        let agent = json!({ "id": 1, "email": "service@dns.example", "first_name": "Service" });
+        Json(json!({ "agent": agent })).into_response()
+    })
+    .await
+}
+
+async fn organisations(
+    State(sim): Sim,
+    headers: HeaderMap,
+    Query(parametres): Query<Parametres>,
+) -> Response {
+    authentifie(&sim, &headers, "GET /organisations".to_owned(), |monde| {
+        let all = monde.organisations.keys().map(|id| rendu::organisation(monde, *id)).collect();
+        page("organisations", all, &parametres)
+    })
+    .await
+}
+
+async fn absences(
+    State(sim): Sim,
+    headers: HeaderMap,
+    Query(parametres): Query<Parametres>,
+) -> Response {
+    authentifie(&sim, &headers, "GET /absences".to_owned(), |monde| {
+        let all = monde.absences.keys().filter_map(|id| rendu::absence(monde, *id)).collect();
+        page("absences", all, &parametres)
+    })
+    .await
+}
+
+async fn rdvs(
+    State(sim): Sim,
+    headers: HeaderMap,
+    Query(parametres): Query<Parametres>,
+) -> Response {
+    authentifie(&sim, &headers, "GET /rdvs".to_owned(), |monde| {
+        let (organisation, agent) = (parametres.organisation_id, parametres.agent_id);
+        let there = monde.rdvs.iter().filter(|(_, r)| {
+            organisation.is_none_or(|o| r.organisation == o) && agent.is_none_or(|a| r.agent == a)
+        });
+        let all = there.filter_map(|(id, _)| rendu::enregistrement(monde, Genre::Rdv, *id));
+        page("rdvs", all.collect(), &parametres)
+    })
+    .await
+}

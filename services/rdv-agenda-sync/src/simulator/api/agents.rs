@@ -1,0 +1,90 @@
+//! `agents`.
+
+use axum::{
+    Json,
+    extract::{Query, State},
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Response},
+};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{Parametres, Sim, authentifie, interdit, invalide, page};
+use crate::simulator::{
+    Evenement,
+    livraison::{Genre, Nature},
+    monde::{Agent, Monde, Role},
+    rendu,
+};
+
+pub(super) async fn agents(
+    State(sim): Sim,
+    headers: HeaderMap,
+    Query(parametres): Query<Parametres>,
+) -> Response {
+    let organisation = parametres.organisation_id;
+    let appel = format!("GET /agents {}", organisation.unwrap_or(0));
+    authentifie(&sim, &headers, appel, |monde| {
+        let there = |agent: &i64| organisation.is_none_or(|o| monde.role(*agent, o).is_some());
+        let all = monde.agents.keys().filter(|a| there(a));
+        let all = all.map(|id| rendu::agent(monde, *id)).collect();
+        page("agents", all, &parametres)
+    })
+    .await
+}
+
+#[derive(Deserialize)]
+pub(super) struct NouvelAgent {
+    email: String,
+    organisation_ids: Vec<i64>,
+    access_level: String,
+}
+
+pub(super) async fn inviter(
+    State(sim): Sim,
+    headers: HeaderMap,
+    Json(demande): Json<NouvelAgent>,
+) -> Response {
+    let appel = format!("POST /agents {}", demande.email);
+    let mut faits = Vec::new();
+    let mut roles = Vec::new();
+    let response = authentifie(&sim, &headers, appel, |monde| {
+        if demande.organisation_ids.iter().any(|o| !monde.organisations.contains_key(o)) {
+            return interdit();
+        }
+        let courriel = demande.email.to_lowercase();
+        let connu = monde.agent(&courriel);
+        let agent =
+            connu.unwrap_or_else(|| Monde::id(monde.seed, &monde.agents, &["agent", &courriel]));
+        for organisation in &demande.organisation_ids {
+            if monde.role(agent, *organisation).is_some() {
+                let pending = !monde.agents[&agent].accepte;
+                let text = if pending { "a déjà été invité" } else { "fait déjà partie" };
+                return invalide("base", text);
+            }
+        }
+        let nouveau = Agent { courriel: courriel.clone(), accepte: false };
+        monde.agents.entry(agent).or_insert(nouveau);
+        for organisation in &demande.organisation_ids {
+            let text = organisation.to_string();
+            let role = Monde::id(monde.seed, &monde.roles, &["role", &courriel, &text]);
+            let niveau = demande.access_level.clone();
+            monde.roles.insert(role, Role { agent, organisation: *organisation, niveau });
+            roles.push(role);
+            let (courriel, organisation) = (courriel.clone(), *organisation);
+            faits.push(match connu {
+                None => Evenement::InvitationEnvoyee { courriel, organisation },
+                Some(_) => Evenement::AccesDonne { courriel, organisation },
+            });
+        }
+        (StatusCode::CREATED, Json(json!({ "agent": rendu::agent(monde, agent) }))).into_response()
+    })
+    .await;
+    for role in roles {
+        sim.annoncer(Genre::Role, role, Nature::Created);
+    }
+    for fait in faits {
+        sim.raconter(fait);
+    }
+    response
+}

@@ -1,0 +1,239 @@
+//! What the service remembers: one state per site (`lieu/<id>`), one per engagement
+//! (`engagement/<id>`).
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use contracts::{
+    DemiJournee, EngagementId, Lieu, LieuId, Plage, VacationId,
+    messages::{Activite, VacationAuPlanning},
+};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::{
+    planning::Ouvertures,
+    webhook::{Observation, Rdv},
+};
+
+mod echanges;
+
+pub use echanges::{AGENCE, Entrant, Evenement, INVITER, PROVISION, Question, Reponse};
+
+/// Key of a site's state.
+pub fn cle_lieu(lieu: &LieuId) -> String {
+    format!("lieu/{lieu}")
+}
+
+/// Key of an engagement's state.
+pub fn cle_engagement(engagement: &EngagementId) -> String {
+    format!("engagement/{engagement}")
+}
+
+/// A state of the service.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Etat {
+    /// A site.
+    Lieu(Box<EtatLieu>),
+    /// An engagement.
+    Engagement(Box<EtatEngagement>),
+}
+
+/// A site: its organisation on RDV Service Public, who works there, its planning.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EtatLieu {
+    /// The site.
+    pub lieu: Lieu,
+    /// Where its provisioning stands.
+    pub etape: Etape,
+    /// Whose agenda is whose.
+    pub engagements: BTreeMap<EngagementId, Rattachement>,
+    /// Who holds which appointment, while a late webhook may still move it.
+    pub rdvs: BTreeMap<i64, RdvConnu>,
+    /// What concerns agents that no engagement knows (yet): the latest of each record.
+    pub orphelins: BTreeMap<String, Observation>,
+    /// The planning: past days leave it once it is published.
+    pub planning: BTreeMap<VacationId, VacationAuPlanning>,
+    /// Something of it changed since it was last published.
+    pub a_publier: bool,
+    /// The DNS was told that the site has no contact address.
+    pub contact_demande: bool,
+}
+
+/// Where the provisioning of a site stands; steps without the API wait for a task.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Etape {
+    /// The DNS makes the organisation by hand.
+    Organisation {
+        /// Its task.
+        tache: Uuid,
+    },
+    /// The webhook is being registered.
+    Webhook(EnCours),
+    /// The `lieu` is being created.
+    Lieu(EnCours),
+    /// The `motif` is being created.
+    Motif(EnCours),
+    /// Doctors can be invited.
+    Pret {
+        /// The organisation.
+        organisation: i64,
+        /// The webhook endpoint, when the API registered it.
+        webhook: Option<i64>,
+    },
+}
+
+/// A step under way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EnCours {
+    /// The organisation.
+    pub organisation: i64,
+    /// The webhook endpoint, once the API registered it.
+    pub webhook: Option<i64>,
+    /// The task, when a person does the step.
+    pub tache: Option<Uuid>,
+}
+
+/// An engagement as its site knows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rattachement {
+    /// The doctor's address, by which the agent is recognised until its id is known.
+    pub courriel: String,
+    /// The agent on RDV Service Public.
+    pub agent: Option<i64>,
+}
+
+/// Who holds an appointment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RdvConnu {
+    /// Of the freshest observation.
+    pub horodatage: DateTime<Utc>,
+    /// Its end, as last known.
+    pub fin: DateTime<Utc>,
+    /// It was removed.
+    pub supprime: bool,
+    /// Whose it is.
+    pub engagements: Vec<EngagementId>,
+}
+
+/// An engagement: the doctor's access to the agenda, what they opened, the vacations it makes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EtatEngagement {
+    /// As the Order last said.
+    pub activite: Activite,
+    /// First day of the activity.
+    pub debut: NaiveDate,
+    /// Days on which it may not take place, by their first day.
+    pub interdits: Vec<Interdit>,
+    /// The doctor's access.
+    pub acces: Acces,
+    /// `agenda.ouvert` was published, and `agenda.ferme` was not since.
+    pub agenda_ouvert: bool,
+    /// Of the freshest webhook about the agent's rights.
+    pub role_vu: Option<DateTime<Utc>>,
+    /// Open tasks, by template.
+    pub taches: BTreeMap<String, Uuid>,
+    /// What the doctor opened, and absences.
+    pub ouvertures: Ouvertures,
+    /// Appointments; `None` once removed or given to another doctor.
+    pub rdvs: BTreeMap<i64, RdvSuivi>,
+    /// Days of consultation.
+    pub vacations: BTreeMap<NaiveDate, VacationSuivie>,
+}
+
+/// Days on which an activity may not take place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Interdit {
+    /// First day.
+    pub du: NaiveDate,
+    /// First day after it; `None` while it lasts.
+    pub jusque: Option<NaiveDate>,
+}
+
+/// A doctor's access to the agenda of a site.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Acces {
+    /// The site is not ready, or was not asked.
+    AttendLieu,
+    /// The invitation is being sent.
+    Invitation {
+        /// The organisation.
+        organisation: i64,
+    },
+    /// Invited: the doctor must accept, which nothing shows but a first plage.
+    Invite {
+        /// The organisation.
+        organisation: i64,
+        /// The agent.
+        agent: i64,
+        /// When.
+        depuis: DateTime<Utc>,
+        /// Steps of the ladder taken.
+        relances: u32,
+    },
+    /// A plage was seen.
+    Actif {
+        /// The organisation.
+        organisation: i64,
+        /// The agent.
+        agent: i64,
+    },
+    /// The rights were seen removed.
+    Retire {
+        /// The organisation.
+        organisation: i64,
+        /// The agent.
+        agent: i64,
+    },
+}
+
+impl Acces {
+    /// The agent and the organisation, once invited.
+    pub fn agent(&self) -> Option<(i64, i64)> {
+        match self {
+            Self::AttendLieu | Self::Invitation { .. } => None,
+            Self::Invite { organisation, agent, .. }
+            | Self::Actif { organisation, agent }
+            | Self::Retire { organisation, agent } => Some((*organisation, *agent)),
+        }
+    }
+}
+
+/// An appointment as its engagement knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RdvSuivi {
+    /// Of the freshest observation.
+    pub horodatage: DateTime<Utc>,
+    /// The appointment.
+    pub rdv: Option<Rdv>,
+}
+
+/// A day of consultation as last published.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VacationSuivie {
+    /// Where it stands.
+    pub situation: SituationVacation,
+    /// Its slots; once cancelled, those that were.
+    pub creneaux: Vec<Plage>,
+    /// Its half-days.
+    pub demi_journees: Vec<DemiJournee>,
+    /// Honoured appointments; 0 until it is held.
+    pub rdv_honores: u32,
+    /// Raised when the slots change or are cancelled (iCalendar SEQUENCE).
+    pub version: u32,
+}
+
+/// Where a vacation stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SituationVacation {
+    /// To come.
+    Planifiee,
+    /// Past, not cancelled.
+    Realisee,
+    /// Cancelled.
+    Annulee,
+}

@@ -1,0 +1,228 @@
+//! What the states are told, ask and are answered.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use chrono::{DateTime, Utc};
+use contact::Courriel;
+use contracts::{
+    EngagementId, Lieu, LieuId,
+    messages::{Activite, VacationAuPlanning},
+};
+use serde::{Deserialize, Serialize};
+use service::{AskKind, Repeat};
+use uuid::Uuid;
+
+use crate::{planning::Absence, webhook::Observation};
+
+contracts::incoming! {
+    /// What it consumes: where every engagement stands.
+    pub enum Entrant {
+        ActiviteAutorisee, ActiviteModifiee, ActiviteSuspendue, ActiviteRetablie, ActiviteTerminee,
+    }
+}
+
+impl Entrant {
+    /// The engagement: the five carry the same snapshot.
+    pub fn activite(&self) -> &Activite {
+        match self {
+            Self::ActiviteAutorisee(m) => &m.0,
+            Self::ActiviteModifiee(m) => &m.0,
+            Self::ActiviteSuspendue(m) => &m.0,
+            Self::ActiviteRetablie(m) => &m.0,
+            Self::ActiviteTerminee(m) => &m.0,
+        }
+    }
+}
+
+/// What one state tells another, and what comes from outside.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Evenement {
+    /// An engagement needs the agenda of the site.
+    Rattacher {
+        /// The engagement.
+        engagement: EngagementId,
+        /// The site.
+        lieu: Box<Lieu>,
+        /// The doctor's address.
+        courriel: String,
+    },
+    /// The site is ready.
+    LieuPret {
+        /// Its organisation.
+        organisation: i64,
+    },
+    /// The agent of an engagement is known.
+    AgentConnu {
+        /// The engagement.
+        engagement: EngagementId,
+        /// The agent.
+        agent: i64,
+    },
+    /// A webhook, stripped.
+    Webhook(Observation),
+    /// A webhook whose content cannot be read.
+    Illisible {
+        /// Its model.
+        modele: String,
+        /// When it came.
+        recu_le: DateTime<Utc>,
+    },
+    /// An observation about this engagement's agent.
+    Observe(Observation),
+    /// An appointment that is no longer this engagement's.
+    RdvRetire {
+        /// Its id.
+        rdv: i64,
+        /// Of the observation that says so.
+        horodatage: DateTime<Utc>,
+    },
+    /// Entries of the planning that changed.
+    AuPlanning(Vec<VacationAuPlanning>),
+    /// An operator did a task.
+    TacheFaite {
+        /// The task.
+        tache: Uuid,
+        /// What the operator filled in: `organisation_id`, `agent_id`.
+        champs: BTreeMap<String, String>,
+        /// Who.
+        par: String,
+    },
+    /// An operator corrects the organisation of a site that is not ready.
+    CorrigerOrganisation {
+        /// The organisation.
+        organisation: i64,
+    },
+    /// An operator wants every record of a site sent again.
+    Resynchroniser,
+}
+
+/// What is asked of RDV Service Public, or of the mail server.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Question {
+    /// Register the webhook of a site; every record then comes as `created`.
+    EnregistrerWebhook {
+        /// The site.
+        lieu: LieuId,
+        /// The organisation.
+        organisation: i64,
+    },
+    /// Send every record again.
+    Resynchroniser {
+        /// The organisation.
+        organisation: i64,
+        /// The endpoint.
+        webhook: i64,
+    },
+    /// Create the `lieu`.
+    CreerLieu {
+        /// The organisation.
+        organisation: i64,
+        /// The site.
+        lieu: LieuId,
+        /// Its name.
+        nom: String,
+        /// Its address, commune included.
+        adresse: String,
+        /// Degrees north.
+        latitude: f64,
+        /// Degrees east.
+        longitude: f64,
+    },
+    /// Create the `motif`.
+    CreerMotif {
+        /// The organisation.
+        organisation: i64,
+        /// The site.
+        lieu: LieuId,
+    },
+    /// Invite a doctor.
+    Inviter {
+        /// The organisation.
+        organisation: i64,
+        /// The doctor's address.
+        courriel: String,
+    },
+    /// Send a mail.
+    Courriel(Courriel),
+}
+
+/// Agency name of RDV Service Public: its limiter and breaker.
+pub const AGENCE: &str = "rdvsp";
+/// Kind of [`Question::Inviter`].
+pub const INVITER: &str = "inviter";
+/// Kinds of the provisioning of a site.
+pub const PROVISION: [&str; 3] = ["enregistrer-webhook", "creer-lieu", "creer-motif"];
+
+impl AskKind for Question {
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::EnregistrerWebhook { .. } => PROVISION[0],
+            Self::CreerLieu { .. } => PROVISION[1],
+            Self::CreerMotif { .. } => PROVISION[2],
+            Self::Resynchroniser { .. } => "resynchroniser",
+            Self::Inviter { .. } => INVITER,
+            Self::Courriel(_) => "courriel",
+        }
+    }
+
+    fn agency(&self) -> &'static str {
+        match self {
+            Self::EnregistrerWebhook { .. }
+            | Self::Resynchroniser { .. }
+            | Self::CreerLieu { .. }
+            | Self::CreerMotif { .. }
+            | Self::Inviter { .. } => AGENCE,
+            Self::Courriel(_) => "smtp",
+        }
+    }
+
+    fn repeat(&self) -> Repeat {
+        match self {
+            Self::EnregistrerWebhook { .. }
+            | Self::CreerLieu { .. }
+            | Self::CreerMotif { .. }
+            | Self::Inviter { .. } => Repeat::ReadBack,
+            Self::Resynchroniser { .. } => Repeat::Idempotent,
+            Self::Courriel(_) => Repeat::MaybeTwice,
+        }
+    }
+
+    fn max_age(&self) -> Duration {
+        // Two weeks of patience for an agency that is away; a mail is worth less when late.
+        match self {
+            Self::Courriel(_) => Duration::from_hours(3 * 24),
+            Self::EnregistrerWebhook { .. }
+            | Self::Resynchroniser { .. }
+            | Self::CreerLieu { .. }
+            | Self::CreerMotif { .. }
+            | Self::Inviter { .. } => Duration::from_hours(14 * 24),
+        }
+    }
+}
+
+/// What is answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reponse {
+    /// The webhook endpoint.
+    Webhook(i64),
+    /// The `lieu`.
+    Lieu(i64),
+    /// The `motif`.
+    Motif(i64),
+    /// The agent, with the absences it already had elsewhere: no webhook repeats those.
+    Agent {
+        /// The agent.
+        agent: i64,
+        /// When the absences were read.
+        lu_le: DateTime<Utc>,
+        /// By their id.
+        absences: Vec<(i64, Absence)>,
+    },
+    /// Every record will come again.
+    Resynchronise,
+    /// The mail is on its way.
+    Envoye,
+}
