@@ -47,9 +47,12 @@ pub fn wrong_files(service: &str, sources: &[Source], readme: &str) -> Vec<Strin
             MODULES.join(", ")
         )
     });
+    let lib = sources.iter().find(|source| source.path == "src/lib.rs");
+    let for_tests = lib.map(|lib| test_modules(&lib.text)).unwrap_or_default();
     let unexplained = modules
         .iter()
-        .filter(|module| !MODULES.contains(module) && !readme.contains(&format!("`{module}")))
+        .filter(|module| !MODULES.contains(module) && !for_tests.contains(*module))
+        .filter(|module| !readme.contains(&format!("`{module}")))
         .map(|module| {
             format!(
                 "services/{service}/src has a module `{module}` of its own: its README gives the \
@@ -61,6 +64,16 @@ pub fn wrong_files(service: &str, sources: &[Source], readme: &str) -> Vec<Strin
         .filter(|main| main.text.lines().count() > LONGEST_MAIN)
         .map(|_| format!("services/{service}/src/main.rs has more than {LONGEST_MAIN} lines"));
     missing.chain(unexplained).chain(long).collect()
+}
+
+/// The modules that a `lib.rs` declares for tests only.
+fn test_modules(lib: &str) -> BTreeSet<&str> {
+    let pairs = lib.lines().zip(lib.lines().skip(1));
+    pairs
+        .filter(|(attribute, _)| attribute.trim() == "#[cfg(test)]")
+        .filter_map(|(_, line)| line.trim().strip_suffix(';')?.split_once("mod "))
+        .map(|(_, module)| module)
+        .collect()
 }
 
 /// Impure words in a service's decisions and states, one line each. Comments may say them.
@@ -117,6 +130,9 @@ mod tests {
         sources.push(source("src/agency/asks.rs", ""));
         sources.push(source("tests/flow.rs", ""));
         sources.push(source("src/ics.rs", ""));
+        sources.retain(|s| s.path != "src/lib.rs");
+        sources.push(source("src/lib.rs", "mod state;\n#[cfg(test)]\npub(crate) mod samples;\n"));
+        sources.push(source("src/samples.rs", ""));
         let readme = "The calendar format has its own file, `ics.rs`.";
         assert_eq!(wrong_files("x", &sources, readme), Vec::<String>::new());
     }
