@@ -15,6 +15,7 @@ mod limits;
 pub mod memory;
 pub mod rabbitmq;
 mod topic;
+pub mod topology;
 
 pub use identity::Identity;
 pub use memory::MemoryBus;
