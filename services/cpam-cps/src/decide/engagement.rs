@@ -1,0 +1,211 @@
+//! An engagement until its number is asked for: the activity, its RPPS record, the request, its
+//! reminders. A suspension or an end stops whoever would be reminded, never an answer.
+
+use chrono::{Days, NaiveDate};
+use contracts::messages::{Activite, Situation};
+use service::Decision;
+
+use super::{
+    Cx, Decided, Effet, Engagement, Event, State,
+    travail::{Travail, matin, reveil, tache},
+};
+use crate::{
+    agency::NUMERO,
+    state::{Etape, Suivi, Taches, cle_medecin},
+};
+
+/// Any snapshot of the activity: whatever the message, the whole of it.
+pub(super) fn activite(
+    engagement: Option<&Engagement>,
+    activite: Activite,
+    cx: &Cx<'_>,
+) -> Decided {
+    let (suivi, before) = match engagement {
+        None => (nouveau(activite, None), None),
+        Some(Engagement::Attendu { constat }) => (nouveau(activite, Some(*constat)), None),
+        Some(Engagement::Connu(known)) => {
+            let before = known.activite.situation;
+            (Suivi { activite, ..(**known).clone() }, Some(before))
+        }
+    };
+    let after = suivi.activite.situation;
+    let mut travail = Travail::new(suivi, cx);
+    if before.is_none() {
+        let engagement = travail.suivi.activite.engagement.clone();
+        let key = cle_medecin(&travail.suivi.activite.medecin.rpps);
+        travail.effet(Effet::Tell { key, event: Event::Suivre { engagement } });
+    }
+    let ended = after == Situation::Terminee && before != Some(Situation::Terminee);
+    match (before == Some(Situation::Ouverte), after == Situation::Ouverte) {
+        (false, true) => reprendre(&mut travail),
+        (true, false) => arreter(&mut travail),
+        (true, true) if travail.suivi.etape == Etape::CpamManquante => {
+            if travail.cpam().is_some() {
+                demander(&mut travail);
+            }
+        }
+        (true, true) | (false, false) => {}
+    }
+    if ended {
+        travail.rib_de_fin();
+    }
+    travail.fin()
+}
+
+fn nouveau(activite: Activite, constat: Option<NaiveDate>) -> Suivi {
+    Suivi {
+        activite,
+        constat,
+        carte: None,
+        cpam: None,
+        etape: Etape::Constat,
+        propose: None,
+        remplacees: Vec::new(),
+        taches_ouvertes: 0,
+        taches: Taches::default(),
+    }
+}
+
+/// The doctor may practise (again): what was awaited is awaited (again).
+fn reprendre(travail: &mut Travail<'_, '_>) {
+    match &travail.suivi.etape {
+        Etape::Constat => attendre(travail),
+        Etape::CpamManquante => demander(travail),
+        Etape::Demandee { demande, refus: None } => {
+            let due = travail.echeance(demande.faite_le, demande.rang - 1);
+            travail.reveiller(due, reveil::RELANCE);
+        }
+        Etape::Demandee { refus: Some(_), .. } => {}
+        Etape::Ouverte(_) => {
+            travail.suivre_rib();
+            travail.suivre_carte();
+        }
+    }
+}
+
+/// The doctor may not practise: nobody is reminded.
+fn arreter(travail: &mut Travail<'_, '_>) {
+    travail.annuler(&[reveil::RPPS, reveil::CPAM, reveil::RELANCE, reveil::RIB, reveil::CARTE]);
+    travail.effet(Effet::CancelAsks(NUMERO));
+    travail.fermer_taches(&[tache::ESCALADE, tache::CPAM_MANQUANTE]);
+}
+
+/// The activity appeared in the RPPS: the trigger, as the agencies describe it.
+pub(super) fn constat(engagement: Option<&Engagement>, constat: NaiveDate, cx: &Cx<'_>) -> Decided {
+    match engagement {
+        None | Some(Engagement::Attendu { .. }) => {
+            Decision::next(State::Engagement(Box::new(Engagement::Attendu { constat })))
+        }
+        Some(Engagement::Connu(suivi)) => {
+            let mut travail = Travail::new((**suivi).clone(), cx);
+            travail.suivi.constat = Some(constat);
+            if travail.suivi.actif() && travail.suivi.etape == Etape::Constat {
+                demander(&mut travail);
+            }
+            travail.fin()
+        }
+    }
+}
+
+/// Asks at once when the RPPS record is known or was awaited long enough; later otherwise.
+fn attendre(travail: &mut Travail<'_, '_>) {
+    let days = travail.cx.config.attente_rpps_jours;
+    let limit = matin(travail.suivi.activite.a_compter_du + Days::new(days.into()));
+    if travail.suivi.constat.is_some() || days == 0 || travail.cx.now >= limit {
+        demander(travail);
+    } else {
+        travail.reveiller(limit, reveil::RPPS);
+    }
+}
+
+/// Asks the CPAM of the site for a number.
+fn demander(travail: &mut Travail<'_, '_>) {
+    travail.annuler(&[reveil::RPPS, reveil::CPAM]);
+    let Some(cpam) = travail.cpam() else {
+        travail.suivi.etape = Etape::CpamManquante;
+        travail.ouvrir_tache(tache::CPAM_MANQUANTE, &[]);
+        return;
+    };
+    travail.fermer_taches(&[tache::CPAM_MANQUANTE]);
+    let demande = travail.demande("numero", travail.suivi.remplacees.len() + 1, cpam);
+    travail.transmettre(&demande);
+    if travail.suivi.actif() {
+        travail.reveiller(travail.echeance(demande.faite_le, 0), reveil::RELANCE);
+    }
+    travail.suivi.etape = Etape::Demandee { demande, refus: None };
+}
+
+/// The DNS named the CPAM of a site; asks it.
+pub(super) fn cpam_connue(travail: &mut Travail<'_, '_>) {
+    if travail.suivi.actif() && travail.cpam().is_some() {
+        demander(travail);
+    } else if travail.suivi.actif() {
+        let due = travail.matin_ouvre_dans(travail.cx.config.nouvelle_escalade_jours);
+        travail.reveiller(due, reveil::CPAM);
+    }
+}
+
+/// An operator wants the number asked for now, whatever the situation: half-days held before an end
+/// stay owed. A request that waits is replaced.
+pub(super) fn redemander(engagement: Option<&Engagement>, cx: &Cx<'_>) -> Decided {
+    let Some(Engagement::Connu(suivi)) = engagement else {
+        return Decision::Ignore("engagement-inconnu");
+    };
+    let mut travail = Travail::new((**suivi).clone(), cx);
+    match &suivi.etape {
+        Etape::Ouverte(_) => return Decision::Ignore("numero-connu"),
+        Etape::Demandee { demande, .. } => {
+            travail.suivi.remplacees.push(demande.clone());
+            travail.suivi.propose = None;
+            travail.fermer_taches(&[
+                tache::REFUS,
+                tache::ESCALADE,
+                tache::EN_DOUBLE,
+                tache::A_DEMANDER,
+            ]);
+        }
+        Etape::Constat | Etape::CpamManquante => {}
+    }
+    demander(&mut travail);
+    travail.fin()
+}
+
+/// A wake-up; one that the present state does not wait for is ignored.
+pub(super) fn reveil(engagement: Option<&Engagement>, reason: &str, cx: &Cx<'_>) -> Decided {
+    const PERIME: Decided = Decision::Ignore("reveil-perime");
+    let Some(Engagement::Connu(suivi)) = engagement else { return PERIME };
+    if !suivi.actif() {
+        return PERIME;
+    }
+    let mut travail = Travail::new((**suivi).clone(), cx);
+    match (&suivi.etape, reason) {
+        (Etape::Constat, reveil::RPPS) | (Etape::CpamManquante, reveil::CPAM) => {
+            demander(&mut travail);
+        }
+        (Etape::Demandee { refus: None, .. }, reveil::RELANCE) => relancer(&mut travail),
+        (Etape::Ouverte(_), reveil::RIB) => travail.relancer_rib(),
+        (Etape::Ouverte(_), reveil::CARTE) => travail.signaler_retard(),
+        (Etape::Constat | Etape::CpamManquante | Etape::Demandee { .. } | Etape::Ouverte(_), _) => {
+            return PERIME;
+        }
+    }
+    travail.fin()
+}
+
+/// The next reminder, or the escalation once there is none left.
+fn relancer(travail: &mut Travail<'_, '_>) {
+    let Etape::Demandee { mut demande, refus } = travail.suivi.etape.clone() else { return };
+    let sent = usize::try_from(demande.rang - 1).unwrap_or(usize::MAX);
+    if sent < travail.cx.config.relances_jours.len() {
+        demande.rang += 1;
+        travail.transmettre(&demande);
+        travail.reveiller(travail.echeance(demande.faite_le, demande.rang - 1), reveil::RELANCE);
+        travail.suivi.etape = Etape::Demandee { demande, refus };
+        return;
+    }
+    // A task that is open already asks the DNS for the same thing.
+    if travail.suivi.taches.0.is_empty() {
+        travail.ouvrir_tache(tache::ESCALADE, &[("relances", (demande.rang - 1).to_string())]);
+    }
+    travail.escalade(tache::ESCALADE);
+}
