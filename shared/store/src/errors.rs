@@ -83,8 +83,9 @@ fn of_sqlstate(code: &str) -> Class {
     match code {
         // serialization failure, deadlock
         "40001" | "40P01" => Class::Conflict,
-        // lock not available; read-only, as a standby is until it is promoted; query cancelled
-        "55P03" | "25006" | "57014" => Class::Away,
+        // lock not available; template being copied; read-only, as a standby is until it is
+        // promoted; transaction left idle too long; query cancelled
+        "55P03" | "55006" | "25006" | "25P03" | "57014" => Class::Away,
         _ => match code.get(..2).unwrap_or_default() {
             // data exception, integrity violation, program limit exceeded
             "22" | "23" | "54" => Class::Data,

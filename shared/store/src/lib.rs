@@ -7,6 +7,7 @@
 
 mod errors;
 mod migrations;
+pub mod postgres;
 mod rows;
 pub mod sqlite;
 

@@ -1,6 +1,9 @@
 //! What both databases share: how rows are encoded, and what is put in order before it is written.
 
-use std::collections::{BTreeSet, HashSet};
+use std::{
+    collections::{BTreeSet, HashSet},
+    time::Duration,
+};
 
 use chrono::{DateTime, Utc};
 use contracts::Envelope;
@@ -161,9 +164,10 @@ pub(crate) fn by_expectation(states: &[StateWrite]) -> (Vec<&StateWrite>, Vec<(&
     (created, changed)
 }
 
-/// A window as microseconds; one of 292,000 years is for ever.
-pub(crate) fn window_us(window: std::time::Duration) -> i64 {
-    i64::try_from(window.as_micros()).unwrap_or(i64::MAX / 4)
+/// A window as microseconds, a year at most.
+pub(crate) fn window_us(window: Duration) -> i64 {
+    const YEAR: Duration = Duration::from_hours(365 * 24);
+    i64::try_from(window.min(YEAR).as_micros()).unwrap_or(i64::MAX)
 }
 
 /// An instant from microseconds since 1970.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sqlx::{Connection, Row, SqliteConnection};
+use sqlx::{Connection, SqliteConnection};
 use uuid::Uuid;
 
 use super::{failures, transact};
@@ -85,16 +85,16 @@ pub(super) async fn put_credential(
         None => sqlx::query(
             "insert into credential (name, version, value) values (?1, 1, ?2)
              on conflict do nothing",
-        ),
-        Some(_) => sqlx::query(
+        )
+        .bind(name)
+        .bind(value),
+        Some(version) => sqlx::query(
             "update credential set version = version + 1, value = ?2
              where name = ?1 and version = ?3",
-        ),
-    };
-    let query = query.bind(name).bind(value);
-    let query = match expected {
-        None => query,
-        Some(version) => query.bind(version),
+        )
+        .bind(name)
+        .bind(value)
+        .bind(version),
     };
     Ok(query.execute(conn).await?.rows_affected() == 1)
 }
@@ -111,7 +111,6 @@ pub(super) async fn take_budget(
     if limit == 0 {
         return Ok(Some(now + TimeDelta::microseconds(window_us)));
     }
-    let mut tx = conn.begin_with("begin immediate").await?;
     let taken = sqlx::query(
         "insert into budget (agency, started_at, used) values (?1, ?2, 1)
          on conflict (agency) do update set
@@ -123,16 +122,15 @@ pub(super) async fn take_budget(
     .bind(now.timestamp_micros())
     .bind(window_us)
     .bind(limit)
-    .execute(&mut *tx)
+    .execute(&mut *conn)
     .await?;
     if taken.rows_affected() == 1 {
-        tx.commit().await?;
         return Ok(None);
     }
-    let ends = sqlx::query("select started_at + ?2 from budget where agency = ?1")
+    let ends = sqlx::query_scalar("select started_at + ?2 from budget where agency = ?1")
         .bind(agency)
         .bind(window_us)
-        .fetch_one(&mut *tx)
+        .fetch_one(conn)
         .await?;
-    Ok(Some(rows::instant(ends.try_get(0)?)?))
+    Ok(Some(rows::instant(ends)?))
 }

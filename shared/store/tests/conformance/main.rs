@@ -7,6 +7,7 @@ mod failures;
 mod fixtures;
 mod inputs;
 mod outbox;
+mod postgres_store;
 mod shared;
 mod sqlite_store;
 
@@ -20,6 +21,21 @@ macro_rules! cases {
                     let database = crate::sqlite_store::Database::create().await;
                     let [a, b] = database.open_two().await;
                     crate::$module::$case(a, b).await;
+                })+
+            })+
+        }
+        mod postgres {
+            $(mod $module {
+                $(#[tokio::test]
+                async fn $case() {
+                    let Some(database) =
+                        crate::postgres_store::Database::create(stringify!($case)).await
+                    else {
+                        return;
+                    };
+                    let [a, b] = database.open_two().await;
+                    crate::$module::$case(a.clone(), b.clone()).await;
+                    database.finish([a, b]).await;
                 })+
             })+
         }

@@ -1,0 +1,108 @@
+//! Failures: kept, closed, listed.
+
+use sqlx::{PgConnection, Row, postgres::PgRow};
+use uuid::Uuid;
+
+use super::{claims, writes::column};
+use crate::{FailureRow, StoreError, rows};
+
+pub(super) async fn keep(
+    conn: &mut PgConnection,
+    failures: Vec<FailureRow>,
+) -> Result<(), StoreError> {
+    if failures.is_empty() {
+        return Ok(());
+    }
+    let failures = rows::failures(failures);
+    sqlx::query(
+        "insert into failure as f (id, key, origin, kind, code, reason, body, meta, first_seen,
+                                   attempts, outcome)
+         select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[],
+                              $6::text[], $7::bytea[], $8::text[], $9::timestamptz[],
+                              $10::integer[], $11::text[])
+         on conflict (id) do update set
+             attempts = f.attempts + 1, outcome = null,
+             code = excluded.code, reason = excluded.reason, meta = excluded.meta",
+    )
+    .bind(column(&failures, |row| row.id))
+    .bind(column(&failures, |row| row.key.as_deref()))
+    .bind(column(&failures, |row| row.origin.as_str()))
+    .bind(column(&failures, |row| row.kind.as_str()))
+    .bind(column(&failures, |row| row.code.as_str()))
+    .bind(column(&failures, |row| row.reason.as_str()))
+    .bind(column(&failures, |row| row.body.as_slice()))
+    .bind(column(&failures, |row| row.meta.as_str()))
+    .bind(column(&failures, |row| row.first_seen))
+    .bind(column(&failures, |row| row.attempts))
+    .bind(column(&failures, |row| row.outcome.as_deref()))
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn close(
+    conn: &mut PgConnection,
+    closed: &[(Uuid, String)],
+) -> Result<(), StoreError> {
+    if closed.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "update failure f set outcome = c.outcome
+         from unnest($1::uuid[], $2::text[]) c (id, outcome) where f.id = c.id",
+    )
+    .bind(column(closed, |row| row.0))
+    .bind(column(closed, |row| row.1.as_str()))
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn list(
+    conn: &mut PgConnection,
+    open_only: bool,
+    max: usize,
+) -> Result<Vec<FailureRow>, StoreError> {
+    let query = if open_only {
+        sqlx::query(
+            "select id, key, origin, kind, code, reason, body, meta, first_seen, attempts, outcome
+             from failure where outcome is null order by first_seen desc, seq desc limit $1",
+        )
+    } else {
+        sqlx::query(
+            "select id, key, origin, kind, code, reason, body, meta, first_seen, attempts, outcome
+             from failure order by first_seen desc, seq desc limit $1",
+        )
+    };
+    query.bind(claims::limit(max)).fetch_all(conn).await?.iter().map(failure).collect()
+}
+
+pub(super) async fn one(
+    conn: &mut PgConnection,
+    id: Uuid,
+) -> Result<Option<FailureRow>, StoreError> {
+    let row = sqlx::query(
+        "select id, key, origin, kind, code, reason, body, meta, first_seen, attempts, outcome
+         from failure where id = $1",
+    )
+    .bind(id)
+    .fetch_optional(conn)
+    .await?;
+    row.as_ref().map(failure).transpose()
+}
+
+fn failure(row: &PgRow) -> Result<FailureRow, StoreError> {
+    Ok(FailureRow {
+        id: row.try_get("id")?,
+        key: row.try_get("key")?,
+        origin: row.try_get("origin")?,
+        kind: row.try_get("kind")?,
+        code: row.try_get("code")?,
+        reason: row.try_get("reason")?,
+        body: row.try_get("body")?,
+        meta: row.try_get("meta")?,
+        first_seen: row.try_get("first_seen")?,
+        attempts: row.try_get("attempts")?,
+        outcome: row.try_get("outcome")?,
+    })
+}

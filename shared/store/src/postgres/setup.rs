@@ -1,0 +1,128 @@
+//! Connects, and creates what may be missing: a database, a schema.
+
+use std::time::Duration;
+
+use sqlx::{
+    AssertSqlSafe, Connection, PgConnection, PgPool,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+
+use crate::StoreError;
+
+/// Connections of one service: lanes, loops and ops endpoints take turns.
+const CONNECTIONS: u32 = 8;
+/// How long an operation waits for one of them before the database counts as away.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+
+pub(super) async fn pool(url: &str, schema: Option<&str>) -> Result<PgPool, StoreError> {
+    let mut options = parse(url)?;
+    if options.get_application_name().is_none() {
+        options = options.application_name("relais");
+    }
+    options = options.options([
+        // a replica that is frozen inside a transaction must not hold its locks for ever
+        ("idle_in_transaction_session_timeout", "60s"),
+        ("lock_timeout", "30s"),
+    ]);
+    if let Some(schema) = schema {
+        let quoted = quote(schema)?;
+        create_schema(&options, schema, &quoted).await?;
+        options = options.options([("search_path", quoted)]);
+    }
+    let pool = PgPoolOptions::new()
+        .max_connections(CONNECTIONS)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        // a broken connection is found by the statement itself, which is retried
+        .test_before_acquire(false)
+        .connect_with(options)
+        .await?;
+    Ok(pool)
+}
+
+/// Creates the database that `url` names, if it does not exist and if the user may.
+///
+/// # Errors
+/// [`StoreError::Away`] when the server does not answer, [`StoreError::Fatal`] when the user may
+/// not, or the URL is wrong.
+pub async fn create_database_if_missing(url: &str) -> Result<(), StoreError> {
+    let options = parse(url)?;
+    let name = options.get_database().unwrap_or_else(|| options.get_username()).to_owned();
+    match PgConnection::connect_with(&options).await {
+        Ok(conn) => return Ok(conn.close().await?),
+        // 3D000: the database does not exist
+        Err(error) if is(&error, &["3D000"]) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let mut conn = PgConnection::connect_with(&options.database("postgres")).await?;
+    let sql = format!("create database {}", quote(&name)?);
+    // 42P04, 23505: another one has just created it
+    created(sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut conn).await, &["42P04", "23505"])?;
+    Ok(conn.close().await?)
+}
+
+async fn create_schema(
+    options: &PgConnectOptions,
+    schema: &str,
+    quoted: &str,
+) -> Result<(), StoreError> {
+    let mut conn = PgConnection::connect_with(options).await?;
+    let exists: bool =
+        sqlx::query_scalar("select exists (select from pg_namespace where nspname = $1)")
+            .bind(schema)
+            .fetch_one(&mut conn)
+            .await?;
+    if !exists {
+        let sql = format!("create schema if not exists {quoted}");
+        // 42P06, 23505: another one has just created it
+        created(sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut conn).await, &["42P06", "23505"])?;
+    }
+    Ok(conn.close().await?)
+}
+
+fn created<T>(done: Result<T, sqlx::Error>, meanwhile: &[&str]) -> Result<(), StoreError> {
+    match done {
+        Ok(_) => Ok(()),
+        Err(error) if is(&error, meanwhile) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn is(error: &sqlx::Error, codes: &[&str]) -> bool {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.is_some_and(|code| codes.contains(&&*code))
+}
+
+fn parse(url: &str) -> Result<PgConnectOptions, StoreError> {
+    // the driver's own error may repeat the URL, and with it the password
+    url.parse().map_err(|_| StoreError::fatal("the database URL is not valid"))
+}
+
+/// A name as an SQL identifier.
+fn quote(name: &str) -> Result<String, StoreError> {
+    let known = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+    // 63 bytes: PostgreSQL cuts longer ones silently
+    if (1..=63).contains(&name.len()) && name.bytes().all(known) {
+        Ok(format!("\"{name}\""))
+    } else {
+        Err(StoreError::fatal("a name of a database or schema is 1 to 63 letters, digits, _ or -"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_quoted_or_refused() {
+        assert_eq!(quote("ds-intake").expect("fine"), "\"ds-intake\"");
+        for wrong in ["", "a\"b", "a b", "é", &"a".repeat(64)] {
+            assert!(quote(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_url_is_not_repeated() {
+        let error = parse("postgres://u:secret@[").expect_err("refused");
+        assert!(!format!("{error:?}").contains("secret"));
+    }
+}
