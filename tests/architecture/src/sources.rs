@@ -141,11 +141,11 @@ mod tests {
     fn missing_unexplained_and_overgrown_files_are_found() {
         let mut sources = complete();
         sources.retain(|s| s.path != "src/wire.rs" && s.path != "src/main.rs");
-        sources.push(source("src/helpers.rs", ""));
+        sources.push(source("src/divers.rs", ""));
         sources.push(source("src/main.rs", &"//\n".repeat(16)));
         let wrong = wrong_files("x", &sources, "");
         assert_eq!(wrong.len(), 3, "{wrong:?}");
-        for (line, needle) in wrong.iter().zip(["no `wire`", "`helpers`", "more than 15"]) {
+        for (line, needle) in wrong.iter().zip(["no `wire`", "`divers`", "more than 15"]) {
             assert!(line.contains(needle), "{line}");
         }
     }
