@@ -73,7 +73,7 @@ impl Raw {
     }
 }
 
-/// Judges an envelope that never left the process.
+/// Judges an envelope that was not read from headers.
 pub(crate) fn complete(envelope: Envelope, routing_key: &str) -> (Envelope, Option<Rejection>) {
     if [&envelope.id, &envelope.source, &envelope.message_type].iter().all(|t| !t.is_empty()) {
         return (envelope, None);

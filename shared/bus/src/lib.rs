@@ -13,12 +13,15 @@ pub mod conformance;
 mod identity;
 mod limits;
 pub mod memory;
+pub mod observed;
 pub mod rabbitmq;
+mod routes;
 mod topic;
 pub mod topology;
 
 pub use identity::Identity;
 pub use memory::MemoryBus;
+pub use observed::{Observed, Watch};
 pub use rabbitmq::{RabbitBus, RabbitOptions};
 pub use topic::topic_matches;
 

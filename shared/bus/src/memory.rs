@@ -3,7 +3,7 @@
 //! durable, nothing needs to be. Identities obey the same rules as on the broker.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -12,7 +12,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use contracts::{Agence, Flux};
+use contracts::Agence;
 use kernel::{Busy, Clock};
 use tokio::sync::{Notify, oneshot};
 
@@ -21,8 +21,9 @@ use crate::{
     SharedTransport, Transport,
     attributes::complete,
     identity::{Identity, judge},
-    is_dead_letter_queue, spent_deliveries,
-    topic::topic_matches,
+    is_dead_letter_queue,
+    routes::Routes,
+    spent_deliveries,
 };
 
 /// A transport inside one process.
@@ -67,15 +68,12 @@ impl Inner {
 struct State {
     closed: bool,
     queues: BTreeMap<String, Queue>,
-    /// Key → names of the queues it reaches; emptied when a binding is added. As many entries as
-    /// there are keys in use: types of messages, times agencies.
-    routes: BTreeMap<(Flux, String), Arc<[String]>>,
+    routes: Routes,
     next_number: u64,
 }
 
 #[derive(Debug, Default)]
 struct Queue {
-    bindings: BTreeSet<(Flux, String)>,
     /// By number of arrival: what is given back takes its place again.
     ready: BTreeMap<u64, Item>,
     consumers: usize,
@@ -119,25 +117,8 @@ impl Settlement {
 
 impl State {
     fn declare(&mut self, spec: &QueueSpec) {
-        let queue = self.queues.entry(spec.name.clone()).or_default();
-        let before = queue.bindings.len();
-        queue.bindings.extend(spec.bindings.iter().cloned());
-        if queue.bindings.len() != before {
-            self.routes.clear();
-        }
-    }
-
-    fn route(&mut self, flux: Flux, key: &str) -> Arc<[String]> {
-        if let Some(known) = self.routes.get(&(flux, key.to_owned())) {
-            return Arc::clone(known);
-        }
-        let bound = |queue: &Queue| {
-            queue.bindings.iter().any(|(f, pattern)| *f == flux && topic_matches(pattern, key))
-        };
-        let names: Arc<[String]> =
-            self.queues.iter().filter(|(_, q)| bound(q)).map(|(name, _)| name.clone()).collect();
-        self.routes.insert((flux, key.to_owned()), Arc::clone(&names));
-        names
+        self.routes.declare(spec);
+        self.queues.entry(spec.name.clone()).or_default();
     }
 
     /// Puts a message in every queue its key reaches.
@@ -146,7 +127,7 @@ impl State {
             return Outcome::Known(Confirmation::Failed);
         }
         let publication = &message.publication;
-        let names = self.route(publication.flux, &publication.routing_key);
+        let names = self.routes.route(publication.flux, &publication.routing_key);
         if names.is_empty() {
             return Outcome::Known(if publication.mandatory {
                 Confirmation::Returned

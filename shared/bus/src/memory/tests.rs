@@ -1,4 +1,4 @@
-use contracts::Envelope;
+use contracts::{Envelope, Flux};
 
 use super::*;
 
