@@ -69,16 +69,17 @@ fn ask(mut day: Attestation, cx: &Cx<'_>) -> Decided {
     let Some(first) = asked.first() else {
         return Ok(Decision::Ignore("rien-a-attester"));
     };
-    let (mut effects, mut tache) = (Effects::new(), None);
+    let mut effects = Effects::new();
+    let mut posed = QuestionPosee { posee_le: cx.now, relances: 0, close: false, tache: None };
     match contact_of(first, cx) {
         Some(to) => {
             let modele = Modele::AttestationDemandee { date: first.date };
             effects.push(Effect::Ask(mail(to, modele, first, number, 0, cx)));
-            effects.extend(reminder(number, 0, cx));
+            effects.extend(reminder(&posed, number, cx));
         }
-        None => tache = Some(manual(&asked, first, cx, &mut effects)),
+        None => posed.tache = Some(manual(&asked, first, cx, &mut effects)),
     }
-    day.questions.push(QuestionPosee { posee_le: cx.now, relances: 0, close: false, tache });
+    day.questions.push(posed);
     Ok(next(State::Attestation(day), effects))
 }
 
@@ -92,10 +93,10 @@ fn remind(mut day: Attestation, number: u32, cx: &Cx<'_>) -> Decided {
         return Ok(Decision::Ignore("sans-adresse"));
     };
     question.relances += 1;
-    let rang = question.relances;
+    let (question, rang) = (question.clone(), question.relances);
     let modele = Modele::AttestationRelance { date: first.date };
     let mut effects = vec![Effect::Ask(mail(to, modele, &first, number, rang, cx))];
-    effects.extend(reminder(number, rang, cx));
+    effects.extend(reminder(&question, number, cx));
     Ok(next(State::Attestation(day), effects))
 }
 
@@ -228,13 +229,15 @@ fn reference(lieu: &LieuId, date: NaiveDate) -> String {
     format!("attestation {lieu} {date}")
 }
 
-/// The next reminder after `sent` of them, if there is one.
-fn reminder(number: u32, sent: u32, cx: &Cx<'_>) -> Option<Effect<crate::Indemnite>> {
-    let days = &cx.config.relances_jours;
-    let index = usize::try_from(sent).ok()?;
-    let before = index.checked_sub(1).and_then(|i| days.get(i)).copied().unwrap_or(0);
-    let wait = days.get(index)?.saturating_sub(before);
-    let day = plus(cx.today(), wait);
+/// The next reminder of a question after `sent` of them, if there is one: on a working day.
+fn reminder(
+    question: &QuestionPosee,
+    number: u32,
+    cx: &Cx<'_>,
+) -> Option<Effect<crate::Indemnite>> {
+    let sent = usize::try_from(question.relances).ok()?;
+    let days = *cx.config.relances_jours.get(sent)?;
+    let day = contact::jour_ouvre_suivant(plus(kernel::paris_date(question.posee_le), days));
     let at = kernel::paris_at(day, cx.config.heure_des_courriels);
     Some(Effect::WakeAt { at, reason: format!("{RELANCE}{number}") })
 }
@@ -264,7 +267,7 @@ pub(crate) fn question(day: &Attestation, number: u32) -> Option<Question> {
             choix: Vec::new(),
         });
     };
-    let date = first.date.format("%d/%m/%Y");
+    let date = contact::date_en_lettres(first.date);
     let mut texte = vec![format!("Consultations solidaires à « {} », le {date} :", first.lieu_nom)];
     texte.extend(asked.iter().map(line_about));
     let titre = "Attestation de présence".to_owned();

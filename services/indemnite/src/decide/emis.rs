@@ -134,9 +134,9 @@ pub(super) fn rejet_constate(state: Option<&State>, ligne: Uuid, code: &str) -> 
 }
 
 /// Nothing came for too long: a person asks the CPAM.
-pub(super) fn retard(emis: &EtatEmis, cx: &Cx<'_>) -> Decided {
+pub(super) fn retard(emis: &EtatEmis, reason: &str, cx: &Cx<'_>) -> Decided {
     let missing = expected(emis).len();
-    if missing == 0 || emis.en_retard.is_some() {
+    if reason != RETARD || missing == 0 || emis.en_retard.is_some() {
         return Ok(Decision::Ignore("reveil-sans-objet"));
     }
     let (mut emis, mut effects) = (emis.clone(), Effects::new());

@@ -38,9 +38,11 @@ pub(super) fn ligne(
 }
 
 /// The day and hour of the closing have come.
-pub(super) fn cloture(etat: &Etat, cx: &Cx<'_>) -> Decided {
+pub(super) fn cloture(etat: &Etat, reason: &str, cx: &Cx<'_>) -> Decided {
     let due = etat.cloture.filter(|jour| cx.config.instant_de_cloture(*jour) <= cx.now);
-    let Some(jour) = due else { return Ok(Decision::Ignore("reveil-sans-objet")) };
+    let Some(jour) = due.filter(|_| reason == CLOTURE) else {
+        return Ok(Decision::Ignore("reveil-sans-objet"));
+    };
     let (mut etat, mut effects) = (etat.clone(), Effects::new());
     etat.cloture = None;
     emit(&mut etat, jour, cx, &mut effects);

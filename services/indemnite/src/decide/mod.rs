@@ -52,8 +52,8 @@ pub(crate) fn decide(state: Option<&State>, input: Input<Indemnite>, cx: &Cx<'_>
         Input::Wake { reason } => match state {
             Some(State::MedecinMois(month)) => medecin_mois::echeance(month, &reason, cx),
             Some(State::Attestation(day)) => attestation::wake(day, &reason, cx),
-            Some(State::Etat(etat)) => etat::cloture(etat, cx),
-            Some(State::EtatEmis(emis)) => emis::retard(emis, cx),
+            Some(State::Etat(etat)) => etat::cloture(etat, &reason, cx),
+            Some(State::EtatEmis(emis)) => emis::retard(emis, &reason, cx),
             Some(State::Engagement(_)) | None => Ok(Decision::Ignore("reveil-sans-objet")),
         },
         Input::Answer { ask, .. } => attestation::envoyee(state, &ask, cx),

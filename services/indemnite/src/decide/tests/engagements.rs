@@ -1,0 +1,96 @@
+//! The engagement: what counts, whatever the order.
+
+use super::*;
+
+fn key() -> Key {
+    Key::new("engagement/0aaaaaaaaa", "2026-02-04T05:00:00Z")
+}
+
+fn open() -> Input<Indemnite> {
+    let fact = ActiviteAutorisee(activite(Situation::Ouverte, "2026-01-10"));
+    message(Incoming::ActiviteAutorisee(fact), Origin::Relais)
+}
+
+fn realised(date: &str, halves: &[DemiJournee], rdv: u32) -> Input<Indemnite> {
+    let fact = VacationRealisee(vacation(date, halves, rdv));
+    message(Incoming::VacationRealisee(fact), Origin::Relais)
+}
+
+fn cancelled(date: &str) -> Input<Indemnite> {
+    let fact = VacationAnnulee(vacation(date, &[M], 0));
+    message(Incoming::VacationAnnulee(fact), Origin::Relais)
+}
+
+fn billed(rib: Rib) -> Input<Indemnite> {
+    message(Incoming::FacturationOuverte(facturation(rib)), Origin::Relais)
+}
+
+#[test]
+fn what_comes_before_the_activity_is_kept_and_told_once_it_is_known() {
+    let mut key = key();
+    assert!(key.give(billed(Rib::Present)).is_empty());
+    assert!(key.give(realised("2026-01-31", &[AM, M, M], 2)).is_empty());
+    assert!(key.give(realised("2026-02-03", &[M], 1)).is_empty());
+    assert_eq!(
+        key.give(open()),
+        [
+            "tell medecin-mois/99790000014/2026-01 Tenue",
+            "tell attestation/ambert/2026-01-31 AAttester",
+            "tell medecin-mois/99790000014/2026-02 Tenue",
+            "tell attestation/ambert/2026-02-03 AAttester",
+            "tell medecin-mois/99790000014/2026-01 Facturation",
+            "tell medecin-mois/99790000014/2026-02 Facturation",
+        ]
+    );
+    assert!(key.give(open()).is_empty(), "the same snapshot again tells nothing");
+    assert_eq!(key.give(realised("2026-02-03", &[M], 1)), ["ignore sans-changement"]);
+    assert_eq!(key.give(billed(Rib::Present)), ["ignore sans-changement"]);
+}
+
+#[test]
+fn a_planned_or_cancelled_day_counts_nothing() {
+    let mut key = key();
+    key.give(open());
+    let planned = VacationPlanifiee(vacation("2026-02-03", &[M], 0));
+    assert!(key.give(message(Incoming::VacationPlanifiee(planned), Origin::Relais)).is_empty());
+    assert_eq!(key.give(cancelled("2026-02-03")), ["ignore sans-changement"]);
+    assert_eq!(key.give(realised("2026-02-03", &[M], 1)).len(), 2);
+    assert_eq!(key.give(cancelled("2026-02-03")).len(), 2, "told that nothing counts any more");
+}
+
+#[test]
+fn a_suspension_or_an_end_acts_from_its_day_on_and_the_past_stays() {
+    let snapshot = |situation, du| {
+        let activite = activite(situation, du);
+        let message = match situation {
+            Situation::Ouverte => Incoming::ActiviteRetablie(ActiviteRetablie(activite)),
+            Situation::Suspendue => Incoming::ActiviteSuspendue(ActiviteSuspendue(activite)),
+            Situation::Terminee => Incoming::ActiviteTerminee(ActiviteTerminee(activite)),
+        };
+        super::message(message, Origin::Relais)
+    };
+    let mut key = key();
+    key.give(open());
+    for day in ["2026-02-02", "2026-02-03", "2026-02-10"] {
+        assert_eq!(key.give(realised(day, &[M], 1)).len(), 2);
+    }
+    let told = key.give(snapshot(Situation::Suspendue, "2026-02-03"));
+    assert_eq!(told.len(), 4, "two days lose their half-days: {told:?}");
+    let told = key.give(snapshot(Situation::Ouverte, "2026-02-09"));
+    assert_eq!(told.len(), 2, "the day after the suspension counts again: {told:?}");
+    // The date of the end is corrected: only the last one holds.
+    assert_eq!(key.give(snapshot(Situation::Terminee, "2026-02-01")).len(), 4);
+    assert_eq!(key.give(snapshot(Situation::Terminee, "2026-02-20")).len(), 4);
+    // A withdrawal after a suspension does not bring the suspended days back.
+    assert_eq!(key.give(snapshot(Situation::Suspendue, "2026-02-10")).len(), 2);
+    assert_eq!(key.give(snapshot(Situation::Terminee, "2026-02-20")).len(), 0);
+}
+
+#[test]
+fn a_change_of_the_activity_alone_tells_nothing() {
+    let mut key = key();
+    key.give(open());
+    key.give(realised("2026-02-03", &[M], 1));
+    let modified = ActiviteModifiee(activite(Situation::Ouverte, "2026-02-04"));
+    assert!(key.give(message(Incoming::ActiviteModifiee(modified), Origin::Relais)).is_empty());
+}
