@@ -1,3 +1,79 @@
-//! The binary `relais`.
+//! The binary `relais`: the demo, the services, the simulated agencies, the topology.
 
-fn main() {}
+mod cli;
+mod demo;
+mod plateforme;
+
+use std::process::ExitCode;
+
+use clap::{Parser, error::ErrorKind};
+use cli::{Cli, Commande};
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return refuse(&error),
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&error),
+    };
+    runtime.block_on(executer(cli.commande))
+}
+
+async fn executer(commande: Commande) -> ExitCode {
+    match commande {
+        Commande::Demo(args) => {
+            let telemetry = service::telemetry::TelemetryConfig {
+                format: service::telemetry::Format::Texte,
+                filtre: args.journal.clone(),
+                otlp_url: None,
+            };
+            let _telemetry = match service::telemetry::init("relais", &telemetry) {
+                Ok(telemetry) => telemetry,
+                Err(text) => return usage(&text),
+            };
+            match demo::demo(args).await {
+                Ok(code) => code,
+                Err(demo::DemoError::Dossier(text)) => usage(&text),
+                Err(error) => fail(&error),
+            }
+        }
+        Commande::Run(_) | Commande::Simulators(_) | Commande::Topology(_) => usage("bientôt"),
+    }
+}
+
+/// Help and version are answers; a wrong use is one line and exit code 64.
+fn refuse(error: &clap::Error) -> ExitCode {
+    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        // Nothing can be done about a closed standard output.
+        let _ = error.print();
+        return ExitCode::SUCCESS;
+    }
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        let _ = error.print();
+        return ExitCode::from(service::EX_USAGE);
+    }
+    let text = error.to_string();
+    let line = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+    usage(&format!("{line} (essayez --help)"))
+}
+
+fn usage(text: &str) -> ExitCode {
+    for line in text.lines() {
+        eprintln!("erreur : {line}");
+    }
+    ExitCode::from(service::EX_USAGE)
+}
+
+fn fail(error: &dyn std::error::Error) -> ExitCode {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(e) = cause {
+        text.push_str(" : ");
+        text.push_str(&e.to_string());
+        cause = e.source();
+    }
+    eprintln!("erreur : {text}");
+    ExitCode::FAILURE
+}

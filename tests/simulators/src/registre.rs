@@ -176,6 +176,12 @@ impl Registre {
         self.enonces.iter().map(|((cpam, _, _), etat)| (cpam, etat))
     }
 
+    /// The engagement of a doctor at a site, once authorised.
+    pub fn engagement(&self, rpps: &Rpps, lieu: &LieuId) -> Option<&EngagementId> {
+        let of = |a: &Activite| a.medecin.rpps == *rpps && a.lieu.id == *lieu;
+        self.activites.iter().find(|(_, (a, _))| of(a)).map(|(id, _)| id)
+    }
+
     /// Distinct subjects, by what they are.
     pub fn comptes(&self) -> Comptes {
         let realisees = self.vacations.values().filter(|v| v.realisee).count();
@@ -252,6 +258,14 @@ impl Registre {
             list.sort_by(f64::total_cmp);
         }
         steps.into()
+    }
+
+    /// A cheap look: says whether it is worth asking for [`Registre::ecarts`].
+    pub fn est_complet(&self, attendu: &Attendu) -> bool {
+        let stated: i64 = self.etats.values().map(|e| e.total_centimes.0).sum();
+        stated == attendu.centimes()
+            && self.activites.len() == attendu.engagements.len()
+            && self.payees.len() >= self.retenues.len()
     }
 
     /// Everything that is not as the model expects, one line each; empty when all is well.

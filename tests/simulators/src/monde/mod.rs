@@ -90,7 +90,7 @@ struct Etat {
     /// Requests of a CDOM already answered, by dossier.
     demandes: HashMap<DossierId, Vec<String>>,
     /// Sites by organisation of RDV Service Public.
-    organisations: BTreeMap<u64, LieuId>,
+    organisations: BTreeMap<i64, LieuId>,
     /// Who is expected where: the site's people know the truth.
     attendus: BTreeMap<(LieuId, NaiveDate), Vec<(Rpps, Sort)>>,
     /// Links by which a doctor may withdraw, by key of the state.
@@ -245,7 +245,7 @@ impl Monde {
 
     /// Base URL of RDV Service Public.
     pub fn url_rdv(&self) -> String {
-        self.inner.rdv.url()
+        self.inner.rdv.url().to_owned()
     }
 
     /// Base URL of the RPPS extracts.
