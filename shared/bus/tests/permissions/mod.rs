@@ -14,8 +14,9 @@ use serde_json::json;
 
 use super::*;
 
+/// Codes and a name that nothing else uses: users belong to the whole broker.
 fn register() -> Referentiel {
-    let cpam = ["631", "751"].map(|code| {
+    let cpam = ["997", "998"].map(|code| {
         let fiche = FicheAgence {
             code: code.to_owned(),
             nom: format!("CPAM fictive {code}"),
@@ -30,7 +31,7 @@ fn register() -> Referentiel {
 
 fn reader() -> QueueSpec {
     let answers = (Flux::Reponses, "cpam.*.numero-am-cree.v1".to_owned());
-    QueueSpec::service("cpam-cps", vec![answers])
+    QueueSpec::service("essai-droits", vec![answers])
 }
 
 /// The broker's URL for another user of another virtual host.
@@ -53,7 +54,7 @@ async fn the_broker_keeps_an_agency_to_its_own() {
     let topology = Topology::new(&[reader()], &register());
     let users: Vec<String> = topology.users.keys().cloned().collect();
     for user in &users {
-        // Users belong to the whole broker: an earlier run may have left them.
+        // An earlier run may have left them.
         let anybody = Some(json!({ "password": "x", "tags": "" }));
         manage(&management, Method::PUT, &["users", user], anybody).await;
         manage(&management, Method::DELETE, &["users", user], None).await;
@@ -69,31 +70,31 @@ async fn the_broker_keeps_an_agency_to_its_own() {
         let url = Secret::new(url_for(&url, user, &vhost));
         RabbitBus::connect(RabbitOptions::new(url, identity, Clock::system()))
     };
-    let service = Identity::Service("cpam-cps".to_owned());
-    let service = connect("cpam-cps", service).await.expect("a service");
-    let agency = Identity::Agence(agence("cpam.631"));
-    let agency = connect("cpam-631", agency).await.expect("an agency");
+    let service = Identity::Service("essai-droits".to_owned());
+    let service = connect("essai-droits", service).await.expect("a service");
+    let agency = Identity::Agence(agence("cpam.997"));
+    let agency = connect("cpam-997", agency).await.expect("an agency");
     let mut answers = service.consume(&reader(), 10).await.expect("a consumer");
     let mut inbox =
-        agency.consume(&QueueSpec::agence(&agence("cpam.631")), 10).await.expect("a consumer");
+        agency.consume(&QueueSpec::agence(&agence("cpam.997")), 10).await.expect("a consumer");
 
     let mut request = fact("numero-am-demande.v1", "1");
     request.flux = Flux::Demandes;
-    request.routing_key = agence("cpam.631").routing_key("numero-am-demande.v1");
+    request.routing_key = agence("cpam.997").routing_key("numero-am-demande.v1");
     request.mandatory = true;
     assert_eq!(service.publish(vec![request]).await, [Confirmation::Confirmed]);
     assert_eq!(next(&mut *inbox).await[0].envelope.id, "1");
 
     let mut answer = fact("numero-am-cree.v1", "2");
     answer.flux = Flux::Reponses;
-    answer.routing_key = agence("cpam.631").routing_key("numero-am-cree.v1");
-    answer.envelope.source = agence("cpam.631").source();
+    answer.routing_key = agence("cpam.997").routing_key("numero-am-cree.v1");
+    answer.envelope.source = agence("cpam.997").source();
     assert_eq!(agency.publish(vec![answer]).await, [Confirmation::Confirmed]);
     let received = next(&mut *answers).await;
     assert_eq!(received[0].rejection, None);
-    assert_eq!(received[0].origin, bus::Origin::Agence(agence("cpam.631")));
+    assert_eq!(received[0].origin, bus::Origin::Agence(agence("cpam.997")));
 
-    escapes(&url_for(&url, "cpam-631", &vhost), &mut *answers).await;
+    escapes(&url_for(&url, "cpam-997", &vhost), &mut *answers).await;
     for bus in [service, agency] {
         bus.close().await;
     }
@@ -106,24 +107,24 @@ async fn the_broker_keeps_an_agency_to_its_own() {
 async fn applied_once_and_for_all(managed: &Management, api: &str, topology: &Topology) {
     let without = Management { passwords: Some(BTreeMap::new()), ..managed.clone() };
     let refused = apply(&without, topology).await.expect_err("passwords are not invented");
-    assert!(refused.to_string().contains("cpam-631, cpam-751, cpam-cps"), "{refused}");
+    assert!(refused.to_string().contains("cpam-997, cpam-998, essai-droits"), "{refused}");
     assert!(!verify(managed, topology).await.expect("an answer").is_empty());
     let first = apply(managed, topology).await.expect("a report");
-    assert!(first.corrected.iter().any(|line| line == "queue agence.cpam.631 is missing"));
+    assert!(first.corrected.iter().any(|line| line == "queue agence.cpam.997 is missing"));
     let second = apply(managed, topology).await.expect("a report");
     assert_eq!(second.corrected, Vec::<String>::new());
     assert_eq!(verify(managed, topology).await.expect("an answer"), Vec::<String>::new());
 
-    let topic = ["topic-permissions", &managed.vhost, "cpam-631"];
+    let topic = ["topic-permissions", &managed.vhost, "cpam-997"];
     manage(api, Method::DELETE, &topic, None).await;
-    let wide = ["bindings", &managed.vhost, "e", "relais.reponses", "q", "cpam-cps"];
+    let wide = ["bindings", &managed.vhost, "e", "relais.reponses", "q", "essai-droits"];
     manage(api, Method::POST, &wide, Some(json!({ "routing_key": "#" }))).await;
     let drift = verify(managed, topology).await.expect("an answer");
     assert_eq!(
         drift,
         [
-            "binding relais.reponses → cpam-cps (#) must not exist",
-            "user cpam-631 may publish under the keys of others",
+            "binding relais.reponses → essai-droits (#) must not exist",
+            "user cpam-997 may publish under the keys of others",
         ]
     );
     assert_eq!(apply(managed, topology).await.expect("a report").corrected, drift);
@@ -134,7 +135,7 @@ async fn applied_once_and_for_all(managed: &Management, api: &str, topology: &To
 async fn escapes(url: &str, answers: &mut dyn Consumer) {
     let connection =
         Connection::connect(url, ConnectionProperties::default()).await.expect("a connection");
-    let own = "cpam.631.numero-am-cree.v1";
+    let own = "cpam.997.numero-am-cree.v1";
     let publish = async |key: &str, properties: BasicProperties| {
         let channel = connection.create_channel().await.expect("a channel");
         channel.confirm_select(ConfirmSelectOptions::default()).await.expect("confirms");
@@ -143,12 +144,12 @@ async fn escapes(url: &str, answers: &mut dyn Consumer) {
             channel.basic_publish("relais.reponses".into(), key.into(), options, b"{}", properties);
         sent.await.expect("sent").await.is_ok_and(|confirmation| confirmation.is_ack())
     };
-    let named = || BasicProperties::default().with_user_id("cpam-631".into());
-    let other = "cpam.751.numero-am-cree.v1";
+    let named = || BasicProperties::default().with_user_id("cpam-997".into());
+    let other = "cpam.998.numero-am-cree.v1";
     assert!(!publish(other, named()).await, "published under the key of another");
-    let forged = BasicProperties::default().with_user_id("cpam-751".into());
+    let forged = BasicProperties::default().with_user_id("cpam-998".into());
     assert!(!publish(own, forged).await, "published as another user");
-    for stolen in ["agence.cpam.751", "cpam-cps", "audit"] {
+    for stolen in ["agence.cpam.998", "essai-droits", "audit"] {
         let channel = connection.create_channel().await.expect("a channel");
         let consumed = channel.basic_consume(
             stolen.into(),
@@ -176,19 +177,19 @@ async fn escapes(url: &str, answers: &mut dyn Consumer) {
         put("time", "2026-01-05T08:00:00Z");
         headers
     };
-    let nameless = BasicProperties::default().with_headers(structured("/agences/cpam-631"));
+    let nameless = BasicProperties::default().with_headers(structured("/agences/cpam-997"));
     assert!(publish(own, nameless).await);
     let rejection = next(answers).await.remove(0).rejection.expect("a rejection");
     assert_eq!(rejection.code, "agence-non-authentifiee");
 
-    let mut headers = structured("/agences/cpam-631");
+    let mut headers = structured("/agences/cpam-997");
     let copies = FieldArray::from(vec![AMQPValue::LongString(other.into())]);
     headers.insert("CC".into(), AMQPValue::FieldArray(copies));
     assert!(publish(own, named().with_headers(headers)).await);
     let rejection = next(answers).await.remove(0).rejection.expect("a rejection");
     assert_eq!(rejection.code, "cc-interdit");
 
-    let usurped = named().with_headers(structured("/agences/cpam-751"));
+    let usurped = named().with_headers(structured("/agences/cpam-998"));
     assert!(publish(own, usurped).await);
     let rejection = next(answers).await.remove(0).rejection.expect("a rejection");
     assert_eq!(rejection.code, "agence-usurpee");
