@@ -1,12 +1,14 @@
 //! An engagement decides which half-days count: held, and on a day with the right to practise. It
 //! keeps what comes before the activity is known, and tells every change further.
+//!
+//! A snapshot that changes nothing is still taken over, never ignored: the frame then knows its
+//! sequence, and an older one that comes late cannot undo it.
 
 use chrono::NaiveDate;
 use contracts::{
     DemiJournee,
     messages::{Activite, FacturationOuverte, Vacation},
 };
-use service::Decision;
 
 use super::{Decided, Effects, engagement_of, next, tell};
 use crate::{
@@ -25,12 +27,12 @@ pub(super) fn activite(state: Option<&State>, activite: &Activite) -> Decided {
 /// A snapshot of how the doctor bills at the site.
 pub(super) fn facturation(state: Option<&State>, facturation: &FacturationOuverte) -> Decided {
     let mut engagement = engagement_of(state)?;
-    if engagement.facturation.as_ref() == Some(facturation) {
-        return Ok(Decision::Ignore("sans-changement"));
+    let mut effects = Effects::new();
+    if engagement.facturation.as_ref() != Some(facturation) {
+        engagement.facturation = Some(facturation.clone());
+        let months = told_months(&engagement);
+        tell_billing(&mut engagement, &months, &mut effects);
     }
-    engagement.facturation = Some(facturation.clone());
-    let (months, mut effects) = (told_months(&engagement), Effects::new());
-    tell_billing(&mut engagement, &months, &mut effects);
     Ok(next(State::Engagement(Box::new(engagement)), effects))
 }
 
@@ -41,12 +43,8 @@ pub(super) fn vacation(state: Option<&State>, vacation: &Vacation, realisee: boo
     demi_journees.sort_unstable();
     demi_journees.dedup();
     let rdv_honores = vacation.rdv_honores;
-    let before = engagement.vacations.get(&vacation.date);
-    let dit = before.and_then(|v| v.dit.clone());
+    let dit = engagement.vacations.get(&vacation.date).and_then(|v| v.dit.clone());
     let known = VacationConnue { realisee, demi_journees, rdv_honores, dit };
-    if before == Some(&known) {
-        return Ok(Decision::Ignore("sans-changement"));
-    }
     engagement.vacations.insert(vacation.date, known);
     finish(engagement, &[vacation.date])
 }

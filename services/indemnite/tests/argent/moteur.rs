@@ -62,12 +62,8 @@ impl Moteur {
         if !self.inbox.insert(id.to_owned()) {
             return;
         }
-        if let Some(sequence) = sequence {
-            let known = self.sequences.entry(subject.to_owned()).or_default();
-            if *known >= sequence {
-                return;
-            }
-            *known = sequence;
+        if sequence.is_some_and(|n| self.sequences.get(subject).is_some_and(|known| *known >= n)) {
+            return;
         }
         let meta = Meta {
             id: id.to_owned(),
@@ -77,7 +73,11 @@ impl Moteur {
             sequence,
         };
         let key = Indemnite::key(&message);
-        self.decide(&key, Input::Message { message, origin, meta });
+        let taken = self.decide(&key, Input::Message { message, origin, meta });
+        // The frame remembers a sequence with the state that it led to, not when it is ignored.
+        if let (Some(sequence), true) = (sequence, taken) {
+            self.sequences.insert(subject.to_owned(), sequence);
+        }
         self.drain();
     }
 
@@ -112,7 +112,7 @@ impl Moteur {
         }
     }
 
-    fn decide(&mut self, key: &str, input: Input<Indemnite>) {
+    fn decide(&mut self, key: &str, input: Input<Indemnite>) -> bool {
         self.inputs += 1;
         let cause = self.inputs.to_string();
         let cx = Context {
@@ -124,14 +124,14 @@ impl Moteur {
         };
         let (state, effects) = match Indemnite::decide(self.states.get(key), input, &cx) {
             Ok(Decision::Next { state, effects }) => (state, effects),
-            Ok(Decision::Ignore(_)) => return,
+            Ok(Decision::Ignore(_)) => return false,
             Err(refusal) => {
                 assert!(
                     ["correction-hors-bornes", "ligne-rejetee"].contains(&refusal.code),
                     "{refusal} on {key}"
                 );
                 self.refusals.push(refusal.code);
-                return;
+                return false;
             }
         };
         // What is stored is what comes back from the store.
@@ -153,5 +153,6 @@ impl Moteur {
                 }
             }
         }
+        true
     }
 }

@@ -43,8 +43,8 @@ fn what_comes_before_the_activity_is_kept_and_told_once_it_is_known() {
         ]
     );
     assert!(key.give(open()).is_empty(), "the same snapshot again tells nothing");
-    assert_eq!(key.give(realised("2026-02-03", &[M], 1)), ["ignore sans-changement"]);
-    assert_eq!(key.give(billed(Rib::Present)), ["ignore sans-changement"]);
+    assert!(key.give(realised("2026-02-03", &[M], 1)).is_empty());
+    assert!(key.give(billed(Rib::Present)).is_empty());
 }
 
 #[test]
@@ -53,7 +53,7 @@ fn a_planned_or_cancelled_day_counts_nothing() {
     key.give(open());
     let planned = VacationPlanifiee(vacation("2026-02-03", &[M], 0));
     assert!(key.give(message(Incoming::VacationPlanifiee(planned), Origin::Relais)).is_empty());
-    assert_eq!(key.give(cancelled("2026-02-03")), ["ignore sans-changement"]);
+    assert!(key.give(cancelled("2026-02-03")).is_empty());
     assert_eq!(key.give(realised("2026-02-03", &[M], 1)).len(), 2);
     assert_eq!(key.give(cancelled("2026-02-03")).len(), 2, "told that nothing counts any more");
 }
