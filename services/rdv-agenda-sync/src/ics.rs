@@ -62,7 +62,7 @@ fn evenement(
 #[cfg(test)]
 mod tests {
     use contracts::Plage;
-    use icalendar::{CalendarComponent, DatePerhapsTime};
+    use icalendar::{CalendarComponent, CalendarDateTime, DatePerhapsTime};
 
     use super::*;
 
@@ -128,7 +128,7 @@ mod tests {
         assert_eq!(events[2].get_status(), Some(EventStatus::Confirmed));
         // The first two are in winter time, the last two in summer time.
         let starts = |e: &Event| match e.get_start() {
-            Some(DatePerhapsTime::DateTime(t)) => t.try_into_utc().expect("an instant"),
+            Some(DatePerhapsTime::DateTime(CalendarDateTime::Utc(t))) => t,
             other => panic!("unexpected {other:?}"),
         };
         assert_eq!(starts(events[0]).to_rfc3339(), "2026-03-26T07:00:00+00:00");
