@@ -45,6 +45,7 @@ pub struct OrdinalAdapter {
 
 impl Service for OrdinalAdapter {
     const NAME: &'static str = "ordinal-adapter";
+    const FAMILLE: Option<contracts::Famille> = Some(contracts::Famille::Cdom);
     type Config = Config;
     type State = State;
     type Message = Entrant;

@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// Reason of the wake-up that ends the wait for an identity.
-const IDENTITE: &str = "identite";
+pub(super) const IDENTITE: &str = "identite";
 /// Reason of the wake-up that reminds, then escalates.
 pub(super) const RELANCE: &str = "relance";
 
@@ -33,6 +33,9 @@ pub(super) fn candidature(
     candidature: Candidature,
     cx: &Cx<'_>,
 ) -> Verdict {
+    if let Some(Dossier::Refuse { .. } | Dossier::Retire { .. }) = dossier {
+        return Ok(Decision::Ignore("dossier-clos"));
+    }
     lieux(&candidature, cx)?;
     match dossier.cloned().unwrap_or(Dossier::Attendu { identite: None, decision: None }) {
         Dossier::Attendu { identite, decision } => {

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::{
     Cx, Dossier, Effet, Verdict, Voie,
-    dossier::{RELANCE, engager, inscrire},
+    dossier::{IDENTITE, RELANCE, engager, inscrire},
     effets::{fermer, fermer_toutes, matin, ouvrir},
     next,
 };
@@ -240,6 +240,7 @@ pub(super) fn trancher(
 ) -> Verdict {
     let demande = demande.map(|d| DemandeFaite { issue: Some(reponse.issue), ..d });
     let mut effets = fermer_toutes(&mut instruction.taches);
+    effets.push(Effet::CancelWake(IDENTITE.to_owned()));
     effets.push(Effet::CancelWake(RELANCE.to_owned()));
     effets.push(Effet::CancelAsks(VERIFICATION));
     let dossier = instruction.candidature.dossier;

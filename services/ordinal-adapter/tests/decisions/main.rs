@@ -1,0 +1,7 @@
+//! Decisions of ordinal-adapter: the whole table of a dossier, stories, properties.
+
+mod banc;
+mod histoires;
+mod monde;
+mod proprietes;
+mod table;
