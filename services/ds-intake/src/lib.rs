@@ -12,6 +12,8 @@ use uuid::Uuid;
 pub mod agency;
 pub mod config;
 mod decide;
+#[cfg(feature = "simulator")]
+pub mod simulator;
 
 pub mod state;
 pub mod wire;

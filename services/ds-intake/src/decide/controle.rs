@@ -278,3 +278,6 @@ fn plain(text: &str) -> String {
     }
     out.trim_end().to_owned()
 }
+
+#[cfg(test)]
+mod tests;

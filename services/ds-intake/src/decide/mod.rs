@@ -38,3 +38,6 @@ pub(crate) fn decide(
         _ => Err(inconnue()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -156,3 +156,6 @@ impl Lecture {
         kernel::derive_id(&["formulaire", &json])
     }
 }
+
+#[cfg(test)]
+mod tests;
