@@ -44,6 +44,7 @@ pub struct CpamCps {
 
 impl Service for CpamCps {
     const NAME: &'static str = "cpam-cps";
+    const FAMILLE: Option<contracts::Famille> = Some(contracts::Famille::Cpam);
     type Config = Config;
     type State = State;
     type Message = Entrant;

@@ -9,7 +9,7 @@ use std::{
 use bus::Origin;
 use chrono::{DateTime, NaiveDate, Utc};
 use contact::{Lien, Links, Mailer, Question};
-use contracts::{Agence, Flux, Incoming, Message, Referentiel};
+use contracts::{Agence, Famille, Flux, Incoming, Message, Referentiel};
 use kernel::{Clock, Fault};
 use serde::{Serialize, de::DeserializeOwned};
 use store::SharedStore;
@@ -23,6 +23,8 @@ pub trait Service: Send + Sync + Sized + 'static {
     const NAME: &'static str;
     /// Version of the stored state's shape; older ones go through [`Service::upcast`].
     const STATE_VERSION: u32 = 1;
+    /// The family of agencies whose dead letters it reads, when it answers for one.
+    const FAMILLE: Option<Famille> = None;
     /// Its business settings, read once at start.
     type Config: DeserializeOwned + Clone + Debug + Send + Sync + 'static;
     /// One of its states; an enum when it has several kinds.

@@ -7,6 +7,7 @@ use contracts::Referentiel;
 use kernel::{Clock, Secret};
 use store::{
     SharedStore,
+    postgres::PostgresStore,
     sqlite::{SqliteOptions, SqliteStore},
 };
 
@@ -22,8 +23,8 @@ pub async fn store(
     frame: &FrameConfig,
     relaxed: bool,
 ) -> Result<SharedStore, StartError> {
-    let store: SharedStore = if frame.database_url.is_some() {
-        return Err(StartError::Config("database_url : pas encore".to_owned()));
+    let store: SharedStore = if let Some(url) = &frame.database_url {
+        Arc::new(PostgresStore::connect(url.expose(), None).await?)
     } else {
         std::fs::create_dir_all(&frame.data_dir)?;
         let path = frame.data_dir.join(format!("{service}.sqlite"));
@@ -36,7 +37,7 @@ pub async fn store(
 /// RabbitMQ as `service`.
 ///
 /// # Errors
-/// [`StartError::Config`] when it cannot be reached.
+/// [`StartError::Bus`] when it cannot be reached.
 pub async fn rabbit(
     service: &str,
     url: &Secret,
@@ -51,9 +52,7 @@ pub async fn rabbit(
         identity_header: frame.amqp_identity_header,
         clock: clock.clone(),
     };
-    let bus: SharedTransport = RabbitBus::connect(options)
-        .await
-        .map_err(|e| StartError::Config(format!("amqp_url : {}", crate::engine::chain(&e))))?;
+    let bus: SharedTransport = RabbitBus::connect(options).await.map_err(StartError::Bus)?;
     Ok(bus)
 }
 

@@ -63,13 +63,8 @@ async fn readyz<S: Service>(State(web): Shared<S>) -> Response {
     let stopping = engine.tasks.is_stopping();
     let ready = store && transport && !stopping;
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    #[derive(Serialize)]
-    struct Body {
-        base: bool,
-        courtier: bool,
-        en_arret: bool,
-    }
-    (status, Json(Body { base: store, courtier: transport, en_arret: stopping })).into_response()
+    let body = serde_json::json!({ "base": store, "courtier": transport, "en_arret": stopping });
+    (status, Json(body)).into_response()
 }
 
 async fn metrics<S: Service>(State(web): Shared<S>) -> Response {
@@ -84,8 +79,9 @@ async fn version<S: Service>() -> Json<serde_json::Value> {
 }
 
 /// Checks the bearer token, in constant time over its length.
-fn authorised<S: Service>(web: &Web<S>, headers: &HeaderMap) -> Result<(), Response> {
-    let refuse = |status: StatusCode, text: &'static str| Err((status, text).into_response());
+fn authorised<S: Service>(web: &Web<S>, headers: &HeaderMap) -> Result<(), Refused> {
+    let refuse =
+        |status: StatusCode, text: &'static str| Err(Refused { status, text: text.into() });
     let Some(token) = &web.operator_token else {
         return refuse(StatusCode::FORBIDDEN, "aucun jeton d'opérateur n'est configuré\n");
     };
@@ -102,23 +98,39 @@ fn authorised<S: Service>(web: &Web<S>, headers: &HeaderMap) -> Result<(), Respo
     if differs == 0 { Ok(()) } else { refuse(StatusCode::UNAUTHORIZED, "jeton refusé\n") }
 }
 
-fn store_away() -> Response {
-    (StatusCode::SERVICE_UNAVAILABLE, "base indisponible, réessayez\n").into_response()
+/// An answer that says why not.
+struct Refused {
+    status: StatusCode,
+    text: String,
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        (self.status, self.text).into_response()
+    }
+}
+
+fn refused(status: StatusCode, text: impl Into<String>) -> Refused {
+    Refused { status, text: text.into() }
+}
+
+fn store_away() -> Refused {
+    refused(StatusCode::SERVICE_UNAVAILABLE, "base indisponible, réessayez\n")
 }
 
 async fn action<S: Service>(
     State(web): Shared<S>,
     headers: HeaderMap,
     Json(action): Json<OperatorAction>,
-) -> Result<Response, Response> {
+) -> Result<StatusCode, Refused> {
     authorised(&web, &headers)?;
-    let (key, event) = S::operator(&action)
-        .map_err(|text| (StatusCode::UNPROCESSABLE_ENTITY, text).into_response())?;
+    let (key, event) =
+        S::operator(&action).map_err(|text| refused(StatusCode::UNPROCESSABLE_ENTITY, text))?;
     let body = serde_json::to_string(&action).expect("an action encodes");
     let id = kernel::derive_id(&[S::NAME, "action", &body]);
     web.ingress.observe(vec![(id, key, event)]).await.map_err(|_| store_away())?;
     tracing::info!(service = S::NAME, action = %action.action, cle = %action.cle, "operator's action");
-    Ok(StatusCode::ACCEPTED.into_response())
+    Ok(StatusCode::ACCEPTED)
 }
 
 /// A failure as an operator reads it: never its body.
@@ -154,7 +166,7 @@ impl From<FailureRow> for Failure {
 async fn failures<S: Service>(
     State(web): Shared<S>,
     headers: HeaderMap,
-) -> Result<Json<Vec<Failure>>, Response> {
+) -> Result<Json<Vec<Failure>>, Refused> {
     authorised(&web, &headers)?;
     let rows = web.engine.store.failures(true, 1000).await.map_err(|_| store_away())?;
     Ok(Json(rows.into_iter().map(Failure::from).collect()))
@@ -164,16 +176,16 @@ async fn replay<S: Service>(
     State(web): Shared<S>,
     headers: HeaderMap,
     Path(id): Path<Uuid>,
-) -> Result<Response, Response> {
+) -> Result<StatusCode, Refused> {
     authorised(&web, &headers)?;
     match web.engine.store.failure(id).await.map_err(|_| store_away())? {
         Some(failure) if failure.outcome.is_none() => {}
-        Some(_) => return Err((StatusCode::CONFLICT, "panne déjà close\n").into_response()),
-        None => return Err(StatusCode::NOT_FOUND.into_response()),
+        Some(_) => return Err(refused(StatusCode::CONFLICT, "panne déjà close\n")),
+        None => return Err(refused(StatusCode::NOT_FOUND, "panne inconnue\n")),
     }
     web.engine.replay(id).await.map_err(|_| store_away())?;
     tracing::info!(service = S::NAME, panne = %id, "replay asked");
-    Ok(StatusCode::ACCEPTED.into_response())
+    Ok(StatusCode::ACCEPTED)
 }
 
 /// Why an operator sets a failure aside.
@@ -187,44 +199,42 @@ async fn discard<S: Service>(
     headers: HeaderMap,
     Path(id): Path<Uuid>,
     Json(discard): Json<Discard>,
-) -> Result<Response, Response> {
+) -> Result<StatusCode, Refused> {
     authorised(&web, &headers)?;
     if discard.motif.trim().is_empty() {
-        return Err((StatusCode::UNPROCESSABLE_ENTITY, "un motif est requis\n").into_response());
+        return Err(refused(StatusCode::UNPROCESSABLE_ENTITY, "un motif est requis\n"));
     }
     web.engine.discard(id).await.map_err(|_| store_away())?;
     tracing::warn!(service = S::NAME, panne = %id, motif = %discard.motif, "failure set aside");
-    Ok(StatusCode::ACCEPTED.into_response())
+    Ok(StatusCode::ACCEPTED)
 }
 
 fn page(status: StatusCode, html: String) -> Response {
-    let headers = [(header::CACHE_CONTROL, "no-store"), (header::REFERRER_POLICY, "no-referrer")];
-    (status, headers, Html(html)).into_response()
+    (status, contact::EN_TETES, Html(html)).into_response()
 }
 
 async fn show_question<S: Service>(State(web): Shared<S>, Path(token): Path<String>) -> Response {
     match question(&web, &token).await {
         Ok((_, question)) => page(StatusCode::OK, contact::page_question(&question, &token)),
-        Err(response) => response,
+        Err(response) => *response,
     }
 }
 
 async fn question<S: Service>(
     web: &Web<S>,
     token: &str,
-) -> Result<(contact::Lien, contact::Question), Response> {
+) -> Result<(contact::Lien, contact::Question), Box<Response>> {
     let lien = web.links.check(token, web.engine.clock.now()).map_err(|error| {
-        page(StatusCode::NOT_FOUND, contact::page_erreur("Lien refusé", error.texte()))
+        Box::new(page(StatusCode::NOT_FOUND, contact::page_erreur("Lien refusé", error.texte())))
     })?;
-    let row = web.engine.store.state(&lien.cle).await.map_err(|_| store_away())?;
+    let row = web.engine.store.state(&lien.cle).await;
+    let row = row.map_err(|_| Box::new(store_away().into_response()))?;
     let state = row.and_then(|row| read_state::<S>(&row.body).ok());
-    match S::question(state.as_ref(), &lien, &web.engine.referentiel) {
-        Some(question) => Ok((lien, question)),
-        None => Err(page(
-            StatusCode::GONE,
-            contact::page_erreur("Question close", "Cette question n'attend plus de réponse."),
-        )),
+    if let Some(question) = S::question(state.as_ref(), &lien, &web.engine.referentiel) {
+        return Ok((lien, question));
     }
+    let text = "Cette question n'attend plus de réponse.";
+    Err(Box::new(page(StatusCode::GONE, contact::page_erreur("Question close", text))))
 }
 
 /// An answer to a link.
@@ -240,7 +250,7 @@ async fn take_answer<S: Service>(
 ) -> Response {
     let (lien, question) = match question(&web, &token).await {
         Ok(found) => found,
-        Err(response) => return response,
+        Err(response) => return *response,
     };
     if !question.choix.iter().any(|(code, _)| *code == answer.choix) {
         let text = "Cette question est close, ou cette réponse n'existe pas.";
@@ -257,7 +267,7 @@ async fn take_answer<S: Service>(
     let id = kernel::derive_id(&parts);
     match web.ingress.observe(vec![(id, lien.cle.clone(), event)]).await {
         Ok(()) => page(StatusCode::OK, contact::page_merci()),
-        Err(_) => store_away(),
+        Err(_) => store_away().into_response(),
     }
 }
 

@@ -62,6 +62,9 @@ pub enum StartError {
     /// Its store could not be used.
     #[error("the store could not be used")]
     Store(#[from] StoreError),
+    /// The transport could not be used.
+    #[error("the transport could not be used")]
+    Bus(#[source] bus::BusError),
     /// A socket or folder could not be used.
     #[error("a socket or folder could not be used")]
     Io(#[from] std::io::Error),
@@ -192,8 +195,8 @@ async fn boot<S: Service>(
 #[must_use]
 pub fn run_main<S: Service>() -> ExitCode {
     let file = match arguments(S::NAME, std::env::args().skip(1)) {
-        Ok(Some(file)) => file,
-        Ok(None) => return ExitCode::SUCCESS,
+        Ok(Arguments::Run { config }) => config,
+        Ok(Arguments::Answered) => return ExitCode::SUCCESS,
         Err(text) => return usage(&text),
     };
     let settings = match config::load(file.as_deref()).and_then(|c| config::parse::<S>(&c)) {
@@ -207,12 +210,17 @@ pub fn run_main<S: Service>() -> ExitCode {
     runtime.block_on(serve::<S>(settings.0, settings.1))
 }
 
-/// The configuration file, if one is named; `None` when only help was asked for.
+/// What the command line asks for.
+enum Arguments {
+    /// Run, with this configuration file.
+    Run { config: Option<PathBuf> },
+    /// Nothing more: help or version was printed.
+    Answered,
+}
+
+/// Reads the command line.
 #[expect(clippy::print_stdout, reason = "help is what was asked for")]
-fn arguments(
-    name: &str,
-    mut args: impl Iterator<Item = String>,
-) -> Result<Option<Option<PathBuf>>, String> {
+fn arguments(name: &str, mut args: impl Iterator<Item = String>) -> Result<Arguments, String> {
     let mut file = None;
     while let Some(arg) = args.next() {
         match arg.as_str() {
@@ -223,16 +231,16 @@ fn arguments(
                 println!(
                     "{name} [--config FICHIER]\n\nConfiguration : fichier TOML, puis variables RELAIS__…"
                 );
-                return Ok(None);
+                return Ok(Arguments::Answered);
             }
             "--version" => {
                 println!("{name} {}", env!("CARGO_PKG_VERSION"));
-                return Ok(None);
+                return Ok(Arguments::Answered);
             }
             other => return Err(format!("argument inconnu : {other} (essayez --help)")),
         }
     }
-    Ok(Some(file))
+    Ok(Arguments::Run { config: file })
 }
 
 fn usage(text: &str) -> ExitCode {
@@ -243,6 +251,8 @@ fn usage(text: &str) -> ExitCode {
 }
 
 async fn serve<S: Service>(frame: FrameConfig, config: S::Config) -> ExitCode {
+    // The exporter of traces is an HTTPS client like the others.
+    agency::install_crypto_provider();
     let telemetry = match telemetry::init(S::NAME, &frame.telemetry) {
         Ok(telemetry) => telemetry,
         Err(text) => return usage(&text),

@@ -26,7 +26,8 @@ impl Default for TelemetryConfig {
     fn default() -> Self {
         Self {
             format: Format::Json,
-            filtre: "info,sqlx=warn,lapin=warn".to_owned(),
+            // lapin quotes returned messages, bodies and all, in its warnings
+            filtre: "info,sqlx=warn,lapin=error".to_owned(),
             otlp_url: None,
         }
     }

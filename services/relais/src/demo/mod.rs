@@ -91,7 +91,7 @@ pub(crate) async fn demo(args: DemoArgs) -> Result<ExitCode, DemoError> {
     progres.finir();
     plateforme.arreter(Duration::from_secs(10)).await;
     tasks.stop(Duration::from_secs(5)).await;
-    reseau.fermer().await;
+    reseau.fermer().await?;
     monde.clore_journal()?;
     sortie::ecrire(&args.out, &monde, &referentiel)?;
     let resultat = Resultat {
@@ -115,7 +115,7 @@ async fn lancer(
     travail: &Path,
 ) -> Result<Plateforme, DemoError> {
     for agence in monde.agences() {
-        let transport = reseau.agence(agence.clone()).await?;
+        let transport = reseau.agence(agence.clone())?;
         monde.ouvrir_agence(agence, transport).await?;
     }
     let jeton = Secret::new("operateur-de-la-demonstration");

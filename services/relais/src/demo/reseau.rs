@@ -1,96 +1,153 @@
 //! The demo's transport and stores: in-process and SQLite, or RabbitMQ and PostgreSQL. Everything
 //! published is shown to the world, which counts and keeps it.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
 
-use async_trait::async_trait;
 use bus::{
-    BusError, Confirmation, Consumer, MemoryBus, Publication, QueueSpec, SharedTransport, Transport,
+    Identity, MemoryBus, QueueSpec, RabbitBus, RabbitOptions, SharedTransport, Transport, Watch,
 };
 use contracts::Agence;
-use kernel::Clock;
+use kernel::{Clock, Secret};
 use simulators::Monde;
 use store::{
     SharedStore, Store,
+    postgres::{PostgresStore, create_database_if_missing, drop_schema},
     sqlite::{SqliteOptions, SqliteStore},
 };
 
 use super::DemoError;
-use crate::cli::DemoArgs;
+use crate::{cli::DemoArgs, plateforme::SERVICES};
+
+/// Begins the name of every exchange and queue of the demo on a broker.
+const PREFIXE: &str = "demo.";
 
 /// Where messages travel and states are kept.
 pub(super) struct Reseau {
-    memoire: Arc<MemoryBus>,
-    monde: Monde,
+    watch: Watch,
+    bus: Bus,
+    database: Option<String>,
+    clock: Clock,
+    schemas: Mutex<Vec<String>>,
+}
+
+enum Bus {
+    Memoire(Arc<MemoryBus>),
+    Rabbit {
+        url: Secret,
+        /// Speaks for every agency, and sweeps before and after.
+        agences: Arc<RabbitBus>,
+        services: Mutex<Vec<SharedTransport>>,
+        queues: Vec<QueueSpec>,
+    },
 }
 
 impl Reseau {
     pub(super) async fn new(
-        _args: &DemoArgs,
+        args: &DemoArgs,
         clock: &Clock,
         monde: &Monde,
     ) -> Result<Self, DemoError> {
-        Ok(Self { memoire: MemoryBus::new(clock.clone()), monde: monde.clone() })
+        let seen = monde.clone();
+        let hook = move |publication: &bus::Publication| seen.publie(publication);
+        let (bus, watch) = match &args.amqp {
+            None => (Bus::Memoire(MemoryBus::new(clock.clone())), Watch::new(hook)),
+            Some(url) => {
+                (rabbit(url, clock, monde).await?, Watch::holding_time(clock.clone(), hook))
+            }
+        };
+        if let Some(url) = &args.database {
+            create_database_if_missing(url).await?;
+        }
+        let (database, clock) = (args.database.clone(), clock.clone());
+        Ok(Self { watch, bus, database, clock, schemas: Mutex::default() })
     }
 
     /// The transport, as a service.
-    pub(super) async fn service(&self, _name: &str) -> Result<SharedTransport, DemoError> {
-        Ok(self.observer(self.memoire.clone()))
+    pub(super) async fn service(&self, name: &str) -> Result<SharedTransport, DemoError> {
+        let transport: SharedTransport = match &self.bus {
+            Bus::Memoire(bus) => bus.clone(),
+            Bus::Rabbit { url, services, .. } => {
+                let identity = Identity::Service(name.to_owned());
+                let options =
+                    RabbitOptions::demo(url.clone(), identity, self.clock.clone(), PREFIXE);
+                let bus: SharedTransport = RabbitBus::connect(options).await?;
+                services.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&bus));
+                bus
+            }
+        };
+        Ok(self.watch.over(transport))
     }
 
     /// The transport, as an agency.
-    pub(super) async fn agence(&self, agence: Agence) -> Result<SharedTransport, DemoError> {
-        Ok(self.observer(self.memoire.agency(agence)))
+    pub(super) fn agence(&self, agence: Agence) -> Result<SharedTransport, DemoError> {
+        Ok(self.watch.over(match &self.bus {
+            Bus::Memoire(bus) => bus.agency(agence),
+            Bus::Rabbit { agences, .. } => agences.agency(agence)?,
+        }))
     }
 
-    fn observer(&self, inner: SharedTransport) -> SharedTransport {
-        Arc::new(Observe { inner, monde: self.monde.clone() })
-    }
-
-    /// The store of a service; thrown away with the folder, so it need not be durable.
+    /// The store of a service; thrown away at the end, so that SQLite need not be durable.
     pub(super) async fn store(
         &self,
         service: &str,
         travail: &Path,
     ) -> Result<SharedStore, DemoError> {
-        let path = travail.join(format!("{service}.sqlite"));
-        let store = SqliteStore::open(&path, SqliteOptions { relaxed: true }).await?;
+        let Some(url) = &self.database else {
+            let path = travail.join(format!("{service}.sqlite"));
+            let store = SqliteStore::open(&path, SqliteOptions { relaxed: true }).await?;
+            store.migrate().await?;
+            return Ok(Arc::new(store));
+        };
+        let schema = format!("demo_{}", service.replace('-', "_"));
+        // What an interrupted demo may have left.
+        drop_schema(url, &schema).await?;
+        let store = PostgresStore::connect(url, Some(&schema)).await?;
         store.migrate().await?;
+        self.schemas.lock().unwrap_or_else(PoisonError::into_inner).push(schema);
         Ok(Arc::new(store))
     }
 
-    pub(super) async fn fermer(&self) {
-        self.memoire.close().await;
-    }
-}
-
-struct Observe {
-    inner: SharedTransport,
-    monde: Monde,
-}
-
-#[async_trait]
-impl Transport for Observe {
-    async fn publish(&self, messages: Vec<Publication>) -> Vec<Confirmation> {
-        let kept = messages.clone();
-        let confirmations = self.inner.publish(messages).await;
-        for (message, confirmation) in kept.iter().zip(&confirmations) {
-            if *confirmation == Confirmation::Confirmed {
-                self.monde.publie(message);
+    /// Closes everything and sweeps the broker and the database.
+    pub(super) async fn fermer(self) -> Result<(), DemoError> {
+        match &self.bus {
+            Bus::Memoire(bus) => bus.close().await,
+            Bus::Rabbit { agences, services, queues, .. } => {
+                let open =
+                    std::mem::take(&mut *services.lock().unwrap_or_else(PoisonError::into_inner));
+                for service in open {
+                    service.close().await;
+                }
+                agences.erase(queues).await?;
+                agences.close().await;
             }
         }
-        confirmations
+        let schemas =
+            std::mem::take(&mut *self.schemas.lock().unwrap_or_else(PoisonError::into_inner));
+        if let Some(url) = &self.database {
+            for schema in schemas {
+                drop_schema(url, &schema).await?;
+            }
+        }
+        Ok(())
     }
+}
 
-    async fn consume(&self, queue: &QueueSpec, prefetch: u16) -> Result<Box<dyn Consumer>, BusError> {
-        self.inner.consume(queue, prefetch).await
-    }
-
-    async fn ready(&self, limit: Duration) -> bool {
-        self.inner.ready(limit).await
-    }
-
-    async fn close(&self) {
-        self.inner.close().await;
-    }
+async fn rabbit(url: &str, clock: &Clock, monde: &Monde) -> Result<Bus, DemoError> {
+    let url = Secret::new(url);
+    let identity = Identity::Service("relais-demo".to_owned());
+    let options = RabbitOptions::demo(url.clone(), identity, clock.clone(), PREFIXE);
+    let agences = RabbitBus::connect(options).await?;
+    let spec = |name: String| QueueSpec { name, bindings: Vec::new() };
+    let mut queues: Vec<_> = SERVICES.iter().map(|s| spec((*s).to_owned())).collect();
+    queues.extend(monde.agences().iter().map(|a| spec(a.queue())));
+    agences.erase(&queues).await?;
+    // Sweeping took the exchanges away: they are made again with the first connection.
+    let identity = Identity::Service("relais-demo".to_owned());
+    let options = RabbitOptions::demo(url.clone(), identity, clock.clone(), PREFIXE);
+    agences.close().await;
+    let agences = RabbitBus::connect(options).await?;
+    Ok(Bus::Rabbit { url, agences, services: Mutex::default(), queues })
 }

@@ -17,8 +17,8 @@ use tokio::sync::{Semaphore, mpsc::UnboundedReceiver};
 
 use super::{
     Engine,
-    fold::{announce, meta_text},
     item::ask_meta,
+    sortie::{announce, meta_text},
 };
 use crate::api::{AskKind, Attempt, Limit, Service};
 

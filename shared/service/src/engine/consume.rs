@@ -11,14 +11,13 @@ use crate::api::Service;
 /// At most two batches are unsettled.
 const PREFETCH: u16 = 512;
 
-/// The service's own queue, and its bindings.
-pub(crate) fn own_queue<S: Service>() -> QueueSpec {
-    QueueSpec { name: S::NAME.to_owned(), bindings: S::Message::bindings() }
-}
-
-/// What the broker dead-lettered after repeated crashes: becomes failures.
-pub(crate) fn morts_queue<S: Service>() -> QueueSpec {
-    QueueSpec { name: format!("{}.morts", S::NAME), bindings: Vec::new() }
+/// The queues that the service reads: its own, and what the broker dead-lettered after repeated
+/// crashes, its own and that of the family of agencies it answers for; those become failures.
+pub(crate) fn queues<S: Service>() -> Vec<QueueSpec> {
+    let own = QueueSpec::service(S::NAME, S::Message::bindings());
+    let morts = own.morts();
+    let family = S::FAMILLE.map(QueueSpec::morts_of);
+    [own, morts].into_iter().chain(family).collect()
 }
 
 impl<S: Service> Engine<S> {

@@ -8,15 +8,15 @@ use std::{
 
 use bus::Origin;
 use chrono::{DateTime, Utc};
-use contracts::{
-    Envelope, Flux, Referentiel,
-    messages::{PanneClose, PanneOuverte},
-};
+use contracts::{Flux, Referentiel};
 use serde::{Deserialize, Serialize};
-use store::{FailureRow, InputKind, InputRow, Loaded, OutboxRow, RowContext, StateWrite, Writes};
+use store::{FailureRow, InputKind, InputRow, Loaded, RowContext, StateWrite, Writes};
 use uuid::Uuid;
 
-use super::item::{Bad, FailureMeta, Item, Ready, Settle, ask_row};
+use super::{
+    item::{Bad, Item, Ready, Settle, ask_row},
+    sortie::{announce, announce_closed, effect_id, input_row, meta_text, outbox_row},
+};
 use crate::api::{AskKind, Context, Decision, Effect, Input, Outgoing, Service};
 
 /// A state as it is stored: the service's, and what the frame remembers beside it.
@@ -367,86 +367,8 @@ fn snapshot_of<S: Service>(input: &Input<S>) -> Option<(String, u64)> {
     }
 }
 
-fn effect_id<S: Service>(item: &Item<S>, name: &str, index: usize) -> Uuid {
-    kernel::derive_id(&[S::NAME, &item.key, &item.cause, name, &index.to_string()])
-}
-
 fn version_number(version: i64) -> u64 {
     u64::try_from(version).unwrap_or(0)
-}
-
-fn input_row<S: Service>(
-    id: Uuid,
-    key: String,
-    kind: InputKind,
-    name: String,
-    due_at: DateTime<Utc>,
-    body: String,
-    item: &Item<S>,
-) -> InputRow {
-    let (cause, context) = (item.cause.clone(), item.context.clone());
-    InputRow { id, key, kind, name, due_at, body, cause, context }
-}
-
-/// The stored form of what a replay needs.
-pub(crate) fn meta_text(meta: &FailureMeta) -> String {
-    serde_json::to_string(meta).expect("failure metadata encodes")
-}
-
-fn outbox_row<S: Service>(
-    id: Uuid,
-    out: Outgoing,
-    sequence: Option<u64>,
-    now: DateTime<Utc>,
-    context: RowContext,
-    cause: Option<String>,
-) -> OutboxRow {
-    OutboxRow {
-        id,
-        exchange: out.flux.exchange().to_owned(),
-        routing_key: out.routing_key,
-        // A fact may have no reader; a request must have one.
-        mandatory: out.flux == Flux::Demandes,
-        envelope: Envelope {
-            id: id.to_string(),
-            source: format!("/relais/{}", S::NAME),
-            message_type: out.message_type.to_owned(),
-            subject: Some(out.subject),
-            time: now,
-            sequence,
-            correlation_id: context.correlation_id,
-            causation_id: cause,
-            traceparent: context.traceparent,
-            data: out.body.into_bytes(),
-        },
-    }
-}
-
-/// The fact that says that a failure is open.
-pub(crate) fn announce<S: Service>(
-    failure: &FailureRow,
-    now: DateTime<Utc>,
-    context: RowContext,
-) -> OutboxRow {
-    let fact = PanneOuverte {
-        panne: failure.id,
-        service: S::NAME.to_owned(),
-        code: failure.code.clone(),
-        empreinte: kernel::short_id(&[S::NAME, &failure.code, &failure.kind]),
-        message_type: failure.kind.clone(),
-        subject: failure.key.clone(),
-        depuis: failure.first_seen,
-    };
-    let id = kernel::derive_id(&[S::NAME, "panne-ouverte", &failure.id.to_string()]);
-    outbox_row::<S>(id, Outgoing::new(&fact, None), None, now, context, None)
-}
-
-/// The fact that says that a failure is closed.
-pub(crate) fn announce_closed<S: Service>(id: Uuid, issue: &str, now: DateTime<Utc>) -> OutboxRow {
-    let fact = PanneClose { panne: id, issue: issue.to_owned() };
-    let at = now.timestamp_micros().to_string();
-    let id = kernel::derive_id(&[S::NAME, "panne-close", &id.to_string(), &at]);
-    outbox_row::<S>(id, Outgoing::new(&fact, None), None, now, RowContext::default(), None)
 }
 
 /// Keeps every input as a failure instead of deciding it: what the database refused.

@@ -7,6 +7,8 @@ mod fold;
 mod inputs;
 mod item;
 mod relay;
+mod replay;
+mod sortie;
 
 use std::{
     collections::BTreeMap,
@@ -23,13 +25,13 @@ use store::{SharedStore, StoreError};
 use tokio::sync::{Mutex, mpsc};
 
 use self::{
-    consume::{morts_queue, own_queue},
+    consume::queues,
     fold::{Outcome, Shared, fold},
     item::Item,
 };
 use crate::{api::Service, metrics::Metrics, telemetry};
 
-pub(crate) use self::fold::{announce_closed, read_state};
+pub(crate) use self::{fold::read_state, sortie::announce_closed};
 
 /// Largest batch.
 const BATCH: usize = 256;
@@ -113,7 +115,7 @@ impl<S: Service> Engine<S> {
     /// Binds the queues, then starts every loop.
     pub(crate) async fn start(self: &Arc<Self>, ears: Ears) {
         let Ears { inputs, asks, relay } = ears;
-        for queue in [own_queue::<S>(), morts_queue::<S>()] {
+        for queue in queues::<S>() {
             let bound = self.bind(&queue).await;
             let engine = Arc::clone(self);
             self.tasks.spawn(async move { engine.consume_loop(queue, bound).await });
@@ -159,7 +161,6 @@ impl<S: Service> Engine<S> {
                     tracing::debug!(service = S::NAME, "input settled elsewhere");
                 }
                 Err(StoreError::Conflict) if part.len() == 1 => todo.push((part, conflicts + 1)),
-                Err(StoreError::Conflict) => split(part, 0, &mut todo),
                 Err(StoreError::Data(source)) if part.len() == 1 => {
                     let reason = source.to_string();
                     if self.commit(part, Some("the database refuses a value")).await.is_err() {
@@ -170,7 +171,7 @@ impl<S: Service> Engine<S> {
                         }
                     }
                 }
-                Err(StoreError::Data(_)) => split(part, 0, &mut todo),
+                Err(StoreError::Conflict | StoreError::Data(_)) => split(part, 0, &mut todo),
                 Err(error @ (StoreError::Away(_) | StoreError::Fatal(_))) => {
                     self.note_away(&error);
                     todo.push((part, conflicts));

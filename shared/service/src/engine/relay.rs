@@ -12,8 +12,8 @@ use uuid::Uuid;
 
 use super::{
     Engine, announce_closed,
-    fold::{announce, meta_text},
     item::{FailureMeta, exchange_flux},
+    sortie::{announce, meta_text},
 };
 use crate::api::Service;
 

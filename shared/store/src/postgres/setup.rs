@@ -126,3 +126,17 @@ mod tests {
         assert!(!format!("{error:?}").contains("secret"));
     }
 }
+
+/// Drops a schema and everything in it: for stores that are thrown away (demonstrations, tests).
+///
+/// # Errors
+/// [`StoreError::Away`] when the server does not answer, [`StoreError::Fatal`] when the user may
+/// not, or a name is wrong.
+pub async fn drop_schema(url: &str, schema: &str) -> Result<(), StoreError> {
+    let pool = pool(url, Some(schema)).await?;
+    let statement = format!("drop schema if exists {} cascade", quote(schema)?);
+    let dropped = sqlx::query(AssertSqlSafe(statement)).execute(&pool).await;
+    pool.close().await;
+    dropped?;
+    Ok(())
+}
