@@ -1,8 +1,23 @@
-//! The one place that says what an error of a database means for the engine.
+//! Errors, and the one place that says what an error of a database means for the engine.
 
 use sqlx::{error::DatabaseError, migrate::MigrateError, postgres::PgDatabaseError};
 
-use crate::StoreError;
+/// Why the store could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database is away, locked or shutting down; try again, nothing was changed.
+    #[error("the database is away")]
+    Away(#[source] kernel::BoxError),
+    /// Somebody else moved one of the rows meanwhile; nothing was changed, run the batch again.
+    #[error("concurrent change")]
+    Conflict,
+    /// The database refuses a value of the batch (SQLSTATE classes 22, 23, 54): bisect it.
+    #[error("the database refuses a value")]
+    Data(#[source] kernel::BoxError),
+    /// Anything else: a defect or a wrong installation.
+    #[error("database error")]
+    Fatal(#[source] kernel::BoxError),
+}
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "the enum is open; what is unknown is fatal")]
 impl From<sqlx::Error> for StoreError {

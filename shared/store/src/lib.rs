@@ -18,22 +18,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use contracts::Envelope;
 use uuid::Uuid;
 
-/// Why the store could not do what was asked.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// The database is away, locked or shutting down; try again, nothing was changed.
-    #[error("the database is away")]
-    Away(#[source] kernel::BoxError),
-    /// Somebody else moved one of the rows meanwhile; nothing was changed, run the batch again.
-    #[error("concurrent change")]
-    Conflict,
-    /// The database refuses a value of the batch (SQLSTATE classes 22, 23, 54): bisect it.
-    #[error("the database refuses a value")]
-    Data(#[source] kernel::BoxError),
-    /// Anything else: a defect or a wrong installation.
-    #[error("database error")]
-    Fatal(#[source] kernel::BoxError),
-}
+pub use errors::StoreError;
 
 /// Marks a message as received: (UTC day of the envelope's `time`, source, id).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
