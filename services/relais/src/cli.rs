@@ -83,12 +83,17 @@ pub(crate) struct SimulatorsArgs {
     /// Graine.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
-    /// Adresse de base des services, pour que l'opérateur simulé close les tâches.
+    /// Les agences tombent en panne de temps en temps.
+    #[arg(long)]
+    pub pannes: bool,
+    /// Où joindre chaque service, pour que l'opérateur simulé close les tâches ; les adresses de
+    /// `relais run` par défaut.
     #[arg(long, value_name = "SERVICE=URL", value_delimiter = ',')]
     pub services: Vec<String>,
     /// Jeton d'opérateur des services.
-    #[arg(long, env = "RELAIS_OPERATOR_TOKEN", value_name = "JETON", hide_env_values = true)]
-    pub operator_token: Option<String>,
+    #[arg(long, env = "RELAIS_OPERATOR_TOKEN", value_name = "JETON", hide_env_values = true,
+        default_value = "operateur-fictif", hide_default_value = true)]
+    pub operator_token: String,
     /// Horloge accélérée : « <début réel RFC 3339>/<époque RFC 3339>/<facteur> ».
     #[arg(long, value_name = "HORLOGE")]
     pub clock: Option<String>,
@@ -115,9 +120,6 @@ pub(crate) struct TopologyArgs {
     /// Hôte virtuel.
     #[arg(long, default_value = "/", value_name = "VHOST")]
     pub vhost: String,
-    /// Préfixe des files et des échanges.
-    #[arg(long, default_value = "", value_name = "PRÉFIXE")]
-    pub prefix: String,
     /// Dossier du référentiel ; le référentiel public par défaut.
     #[arg(long, value_name = "DOSSIER")]
     pub referentiel: Option<PathBuf>,

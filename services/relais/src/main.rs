@@ -3,6 +3,9 @@
 mod cli;
 mod demo;
 mod plateforme;
+mod run;
+mod simulateurs;
+mod topologie;
 
 use std::process::ExitCode;
 
@@ -39,7 +42,21 @@ async fn executer(commande: Commande) -> ExitCode {
                 Err(error) => fail(&error),
             }
         }
-        Commande::Run(_) | Commande::Simulators(_) | Commande::Topology(_) => usage("bientôt"),
+        Commande::Run(args) => match run::run(args).await {
+            Ok(code) => code,
+            Err(service::StartError::Config(text)) => usage(&text),
+            Err(error) => fail(&error),
+        },
+        Commande::Simulators(args) => match simulateurs::simulateurs(args).await {
+            Ok(code) => code,
+            Err(simulateurs::SimulateursError::Usage(text)) => usage(&text),
+            Err(error) => fail(&error),
+        },
+        Commande::Topology(commande) => match topologie::topologie(commande).await {
+            Ok(code) => code,
+            Err(topologie::TopologieError::Usage(text)) => usage(&text),
+            Err(error) => fail(&error),
+        },
     }
 }
 

@@ -126,11 +126,7 @@ impl Monde {
         let port = |n: u16| if options.port == 0 { 0 } else { options.port + n };
         let ds = medecins::demarches_simplifiees(&clock, tasks, &options, port(0)).await?;
         let rdv = medecins::rdv_service_public(&clock, tasks, port(1)).await?;
-        let annuaire = rpps::Options {
-            port: port(2),
-            graine: options.seed,
-            lignes_de_fond: 1_500,
-        };
+        let annuaire = rpps::Options { port: port(2), graine: options.seed, lignes_de_fond: 1_500 };
         let rpps = rpps::RppsSimule::start(clock.clone(), tasks, annuaire).await?;
         let smtp = SmtpSimule::start(clock.clone(), tasks, port(3)).await?;
         smtp.set_keep(false);
@@ -140,7 +136,11 @@ impl Monde {
         let inner = Inner {
             par_dossier: dossiers(&people),
             par_courriel: index(|p| p.personne.courriel.clone()),
-            par_rpps: people.iter().enumerate().map(|(n, p)| (p.personne.rpps.clone(), n)).collect(),
+            par_rpps: people
+                .iter()
+                .enumerate()
+                .map(|(n, p)| (p.personne.rpps.clone(), n))
+                .collect(),
             options,
             clock,
             tasks: tasks.clone(),
@@ -236,6 +236,11 @@ impl Monde {
     /// What the model expects.
     pub fn attendu(&self) -> Attendu {
         Attendu::de(&self.inner.population)
+    }
+
+    /// The simulated Démarches simplifiées.
+    pub fn ds(&self) -> &ds_intake::simulator::Simulateur {
+        &self.inner.ds
     }
 
     /// Base URL of Démarches simplifiées.
