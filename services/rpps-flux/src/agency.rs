@@ -66,8 +66,6 @@ impl From<AnnuaireError> for Fault {
         match error {
             // Shared classes: 408, 425, 429, 5xx and lost connections pass, other 4xx do not.
             AnnuaireError::Source(SourceError::Http(http)) => http.into(),
-            // data.gouv.fr is sometimes slow to send a gigabyte; the file is still there later.
-            AnnuaireError::Source(SourceError::Silence) => Self::transient("rpps-silence", error),
             // The folder is filled by a job outside Relais, which may be late.
             AnnuaireError::Source(SourceError::Absent) => Self::transient("rpps-absent", error),
             // Refusals are answers; one that arrives here is a file of which no day is known.

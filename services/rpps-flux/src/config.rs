@@ -24,7 +24,6 @@ use serde::Deserialize;
 /// illisibles_max_pour_mille = 1
 /// relecture_jours = 15
 /// timeout_ms = 30000
-/// telechargement_max_s = 3600
 /// taille_max_octets = 4294967296
 /// ```
 #[derive(Clone, Debug, Deserialize)]
@@ -67,9 +66,6 @@ pub struct Config {
     /// Longest silence of the source, connection included, in milliseconds.
     #[serde(default = "timeout_ms")]
     pub timeout_ms: u64,
-    /// Longest download of one file, in real seconds.
-    #[serde(default = "telechargement_max_s")]
-    pub telechargement_max_s: u64,
     /// Largest file accepted, in bytes.
     #[serde(default = "taille_max_octets")]
     pub taille_max_octets: u64,
@@ -109,10 +105,6 @@ fn relecture_jours() -> u16 {
 
 fn timeout_ms() -> u64 {
     30_000
-}
-
-fn telechargement_max_s() -> u64 {
-    3_600
 }
 
 fn taille_max_octets() -> u64 {

@@ -24,6 +24,9 @@ pub mod wire;
 #[cfg(feature = "simulator")]
 pub mod simulator;
 
+#[cfg(test)]
+mod exemples;
+
 use std::time::Duration;
 
 use crate::{

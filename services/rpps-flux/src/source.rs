@@ -6,13 +6,12 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
-    time::Duration,
 };
 
-use agency::{HttpClient, HttpError, HttpSettings};
+use agency::{HttpClient, HttpError, HttpSettings, HttpStream};
 use chrono::{DateTime, Utc};
-use reqwest::{Method, Response, header};
-use tokio::{io::AsyncWriteExt, time::timeout};
+use reqwest::{Method, header};
+use tokio::io::AsyncWriteExt;
 
 use crate::{
     config::Config,
@@ -25,8 +24,6 @@ use crate::{
 #[derive(Debug)]
 pub struct Source {
     lieu: Lieu,
-    silence: Duration,
-    duree_max: Duration,
     taille_max: u64,
 }
 
@@ -46,7 +43,7 @@ pub struct Dernier {
 
 #[derive(Debug)]
 enum Contenu {
-    Reponse(Box<Response>),
+    Reponse(Box<HttpStream>),
     Fichier(PathBuf),
 }
 
@@ -56,9 +53,6 @@ pub enum SourceError {
     /// The server's answer.
     #[error("source of the extracts")]
     Http(#[from] HttpError),
-    /// The server stopped sending.
-    #[error("source silent for too long")]
-    Silence,
     /// The folder has none.
     #[error("no extract in the folder")]
     Absent,
@@ -90,12 +84,7 @@ impl Source {
                 return Err("rpps-flux : donnez soit base_url, soit repertoire".to_owned());
             }
         };
-        Ok(Self {
-            lieu,
-            silence: Duration::from_millis(config.timeout_ms),
-            duree_max: Duration::from_secs(config.telechargement_max_s),
-            taille_max: config.taille_max_octets,
-        })
+        Ok(Self { lieu, taille_max: config.taille_max_octets })
     }
 
     /// The newest extract; over HTTP only the headers were read yet.
@@ -110,13 +99,9 @@ impl Source {
                     Extrait::Activites => activites,
                     Extrait::Cartes => cartes,
                 };
-                let request = client.request(Method::GET, chemin).timeout(self.duree_max);
-                let response = timeout(self.silence, request.send())
-                    .await
-                    .map_err(|_| SourceError::Silence)?
-                    .map_err(HttpError::Connect)?;
-                let response = accepter(response)?;
-                let titre = titre_http(extrait, &response).ok_or_else(|| sans_date(extrait))?;
+                let response = client.stream(client.request(Method::GET, chemin)).await?;
+                let titre =
+                    titre_http(extrait, chemin, &response).ok_or_else(|| sans_date(extrait))?;
                 Ok(Dernier { titre, contenu: Contenu::Reponse(Box::new(response)) })
             }
             Lieu::Repertoire(folder) => dernier_du_repertoire(folder, extrait),
@@ -142,12 +127,7 @@ impl Source {
         };
         let mut fichier = tokio::fs::File::create(destination).await?;
         let mut recus = 0_u64;
-        loop {
-            let chunk = timeout(self.silence, response.chunk())
-                .await
-                .map_err(|_| SourceError::Silence)?
-                .map_err(HttpError::Interrupted)?;
-            let Some(chunk) = chunk else { break };
+        while let Some(chunk) = response.chunk().await? {
             recus += chunk.len() as u64;
             if recus > self.taille_max {
                 return Err(trop());
@@ -163,26 +143,14 @@ fn sans_date(extrait: Extrait) -> SourceError {
     SourceError::Refus(format!("{}.txt", extrait.prefixe()), Refus::SansHorodatage)
 }
 
-fn accepter(response: Response) -> Result<Response, HttpError> {
-    let status = response.status();
-    if status.is_success() {
-        return Ok(response);
-    }
-    let asked = response.headers().get(header::RETRY_AFTER);
-    let seconds = asked.and_then(|v| v.to_str().ok()).and_then(|v| v.parse().ok());
-    let retry_after = seconds.map(Duration::from_secs);
-    Err(HttpError::Status { status: status.as_u16(), retry_after, body: Vec::new() })
-}
-
-/// The day of a served file: from the name it is served under, from the address that the request
-/// was led to, or else from its date of modification.
-fn titre_http(extrait: Extrait, response: &Response) -> Option<Titre> {
+/// The day of a served file: from the name it is served under, from its address, or else from its
+/// date of modification.
+fn titre_http(extrait: Extrait, chemin: &str, response: &HttpStream) -> Option<Titre> {
     let text = |name| response.headers().get(name).and_then(|v| v.to_str().ok());
     let served = text(header::CONTENT_DISPOSITION).and_then(|v| v.split_once("filename="));
     let served = served.map(|(_, rest)| rest.split(';').next().unwrap_or(rest).trim_matches('"'));
-    let reached = response.url().path().rsplit('/').next();
-    let named = [served, reached].into_iter().flatten().find_map(|nom| titre(extrait, nom));
-    named.or_else(|| {
+    let named = [served, chemin.rsplit('/').next()];
+    named.into_iter().flatten().find_map(|nom| titre(extrait, nom)).or_else(|| {
         let modified = DateTime::parse_from_rfc2822(text(header::LAST_MODIFIED)?).ok()?;
         titre_date(extrait, modified.with_timezone(&Utc))
     })
