@@ -153,8 +153,8 @@ impl Client {
 
     async fn lire(&self, numero: u64) -> Result<Answer, Erreur> {
         let lu = self.appeler::<ResultatDossier, _>(documents::LIRE, RequeteDossier { numero });
-        let (resultat, _) = lu.await.map_err(Erreur::ou_disparu)?;
-        Ok(Answer::Lu(Box::new(resultat.dossier.lecture(&self.champs))))
+        let (resultat, lu_a) = lu.await.map_err(Erreur::ou_disparu)?;
+        Ok(Answer::Lu(Box::new(resultat.dossier.lecture(&self.champs, lu_a))))
     }
 
     async fn relire(&self, numero: u64) -> Result<EtatLu, Erreur> {

@@ -167,6 +167,8 @@ pub struct Version {
     pub empreinte: Uuid,
     /// State on DS.
     pub etat: EtatDs,
+    /// It was read after the second of `modifie_le`: nothing more can happen under that date.
+    pub stable: bool,
 }
 
 impl Version {

@@ -341,9 +341,9 @@ async fn a_restart_begins_a_new_pass_and_tells_nothing_twice() {
 
 #[tokio::test]
 async fn a_dossier_that_no_list_names_is_given_up_after_a_day() {
-    let mut b = Banc::new().await;
+    let mut b = Banc::avec(Options::default(), |c| c.poll_interval_s = 1800).await;
     b.sim.deposer(depot(4, champs()));
-    b.attendre(MINUTE * 3).await;
+    b.attendre(TimeDelta::hours(1)).await;
     // Read while DS shows it nowhere: a list will perhaps say why.
     assert!(b.sim.cacher(4));
     b.evenement("dossier/4", Event::Relire).await;

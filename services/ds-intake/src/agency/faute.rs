@@ -71,7 +71,7 @@ impl From<Erreur> for Fault {
             // DS's own data: support must repair them, the exception is theirs.
             Erreur::Reponse(Illisible::Racine(CodeRacine::InvalidNull)) => "ds-donnee-invalide",
             // The schema changed, or the address is another GraphQL service.
-            Erreur::Reponse(Illisible::Forme(_)) | Erreur::SansPage => "ds-forme",
+            Erreur::Reponse(Illisible::Forme { .. }) | Erreur::SansPage => "ds-forme",
             Erreur::InstructeurInconnu => "ds-instructeur",
             // Rights of the robot in the groupe instructeur, invalid annotations, read-only token.
             Erreur::Refus(_) => "ds-mutation-refusee",

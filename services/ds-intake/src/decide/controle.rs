@@ -125,13 +125,13 @@ impl Controle<'_> {
 
     /// By the label of the settings, by id, by name, or by a commune that has one site only.
     fn lieu(&self, text: &str) -> Option<LieuId> {
-        if let Some(id) = self.config.lieux.get(text) {
+        let wanted = plain(text);
+        if let Some((_, id)) = self.config.lieux.iter().find(|(label, _)| plain(label) == wanted) {
             return self.referentiel.lieu(id).map(|l| l.id.clone());
         }
         if let Some(lieu) = text.parse().ok().and_then(|id| self.referentiel.lieu(&id)) {
             return Some(lieu.id.clone());
         }
-        let wanted = plain(text);
         let only = |matches: &dyn Fn(&contracts::Lieu) -> bool| {
             let mut found = self.referentiel.lieux().map(|f| &f.lieu).filter(|l| matches(l));
             let first = found.next()?;

@@ -8,7 +8,7 @@ use crate::{
     DsIntake, Event,
     agency::{Answer, Ask, Lister},
     state::{Demarche, Genre, Passe, Recent, State},
-    wire::{DossierDisparu, DossierListe, Page},
+    wire::{DossierDisparu, DossierListe, Page, seconde_passee},
 };
 
 /// The wake-up that starts the next pass.
@@ -160,8 +160,7 @@ fn vu(
     if !is_recent && (passe.genre == Genre::Courante || dossier.etat.est_termine()) {
         return None;
     }
-    // Dates are truncated to the second: a change may still come within the second that was read.
-    let stable = page.lu_a.is_some_and(|lu_a| lu_a > modifie_le + TimeDelta::seconds(1));
+    let stable = seconde_passee(modifie_le, page.lu_a);
     let forced = passe.genre == Genre::Relecture && !dossier.etat.est_termine();
     let (relire, stable) = match demarche.recents.get(&dossier.numero) {
         Some(known) if known.modifie_le == modifie_le && known.stable => {

@@ -76,7 +76,10 @@ fn evenement(mut s: Suite<'_, '_>, exists: bool, event: Event) -> Decision<DsInt
 }
 
 fn vu(mut s: Suite<'_, '_>, modifie_le: DateTime<Utc>, relire: bool) -> Decision<DsIntake> {
-    let read = s.dossier.version.is_some_and(|v| v.modifie_le >= modifie_le);
+    let read = s
+        .dossier
+        .version
+        .is_some_and(|v| v.modifie_le > modifie_le || (v.modifie_le == modifie_le && v.stable));
     let asked = s.dossier.attendu.is_some_and(|attendu| attendu >= modifie_le);
     if !relire && (read || asked) {
         return Decision::Ignore("deja-lu");

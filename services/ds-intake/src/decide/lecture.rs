@@ -9,7 +9,7 @@ use crate::{
     DsIntake,
     agency::Cible,
     state::{Attente, Phase, Version},
-    wire::{EtatDs, Lecture},
+    wire::{EtatDs, Lecture, seconde_passee},
 };
 
 pub(super) fn lu(mut s: Suite<'_, '_>, lecture: &Lecture) -> Decision<DsIntake> {
@@ -19,6 +19,7 @@ pub(super) fn lu(mut s: Suite<'_, '_>, lecture: &Lecture) -> Decision<DsIntake> 
         depots: lecture.depots,
         empreinte: lecture.empreinte(),
         etat: lecture.etat,
+        stable: seconde_passee(lecture.modifie_le, lecture.lu_a),
     };
     let before = s.dossier.version;
     if before.is_some_and(|b| version.modifie_le < b.modifie_le) {

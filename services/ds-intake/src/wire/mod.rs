@@ -1,7 +1,7 @@
 //! What travels: requests, answers in the shapes of DS, and what the service makes of them.
 //! Decides nothing about an application.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -128,6 +128,8 @@ pub struct Page {
 /// One dossier, read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lecture {
+    /// DS's own clock when it answered; absent when its answer carries no date.
+    pub lu_a: Option<DateTime<Utc>>,
     /// Where it stands.
     pub etat: EtatDs,
     /// First deposit.
@@ -144,6 +146,12 @@ pub struct Lecture {
     pub correction_en_attente: bool,
     /// What the form says, only the fields of the mapping.
     pub formulaire: Formulaire,
+}
+
+/// Says whether, at `lu_a` on DS's clock, the second of `modifie_le` was over: dates are truncated
+/// to the second, and until then the same date may hide another change.
+pub fn seconde_passee(modifie_le: DateTime<Utc>, lu_a: Option<DateTime<Utc>>) -> bool {
+    lu_a.is_some_and(|lu_a| lu_a > modifie_le + TimeDelta::seconds(1))
 }
 
 impl Lecture {

@@ -1,6 +1,8 @@
 //! Answers in the shapes of DS. A root error makes the whole answer unusable, whatever data comes
 //! with it; an unknown `__typename` is a text.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, de::DeserializeOwned};
 
@@ -33,8 +35,13 @@ pub enum Illisible {
     #[error("the answer is not JSON")]
     PasJson,
     /// JSON without the shape expected.
-    #[error("the answer has another shape than expected")]
-    Forme(#[source] serde_json::Error),
+    #[error("the answer has another shape than expected, line {ligne}, column {colonne}")]
+    Forme {
+        /// Where; never what the decoder says, which quotes values.
+        ligne: usize,
+        /// Where in the line.
+        colonne: usize,
+    },
     /// Root errors.
     #[error("root error {0:?}")]
     Racine(CodeRacine),
@@ -70,14 +77,16 @@ pub fn decoder<T: DeserializeOwned>(body: &[u8]) -> Result<T, Illisible> {
             Ok(Enveloppe { errors: Some(errors), .. }) if !errors.is_empty() => {
                 return Err(Illisible::Racine(code_racine(&errors)));
             }
-            Ok(_) => return Err(Illisible::Forme(forme)),
+            Ok(_) => {
+                return Err(Illisible::Forme { ligne: forme.line(), colonne: forme.column() });
+            }
             Err(_) => return Err(Illisible::PasJson),
         },
     };
     match (enveloppe.errors, enveloppe.data) {
         (Some(errors), _) if !errors.is_empty() => Err(Illisible::Racine(code_racine(&errors))),
         (_, Some(data)) => Ok(data),
-        (_, None) => Err(Illisible::Forme(serde::de::Error::missing_field("data"))),
+        (_, None) => Err(Illisible::Forme { ligne: 0, colonne: 0 }),
     }
 }
 
@@ -220,7 +229,11 @@ fn nul_est_faux<'de, D: serde::Deserializer<'de>>(d: D) -> Result<bool, D::Error
 
 impl DossierLu {
     /// What the service makes of it.
-    pub fn lecture(&self, mapping: &std::collections::BTreeMap<Champ, String>) -> Lecture {
+    pub fn lecture(
+        &self,
+        mapping: &BTreeMap<Champ, String>,
+        lu_a: Option<DateTime<Utc>>,
+    ) -> Lecture {
         let depots: Vec<_> = self
             .traitements
             .iter()
@@ -228,6 +241,7 @@ impl DossierLu {
             .map(|t| t.date_traitement)
             .collect();
         Lecture {
+            lu_a,
             etat: self.state,
             depose_le: self.date_depot,
             // Our own request for correction may move datePassageEnConstruction too: it counts only

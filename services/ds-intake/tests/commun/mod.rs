@@ -277,11 +277,13 @@ impl Banc {
         numero: u64,
         situation: messages::Situation,
     ) -> messages::Activite {
-        let candidature = self.dernier::<messages::CandidatureDeposee>().0;
-        assert_eq!(
-            messages::CandidatureDeposee(candidature.clone()).subject(),
-            format!("dossier/{numero}")
-        );
+        let subject = format!("dossier/{numero}");
+        let deposited = self
+            .publies
+            .iter()
+            .find(|m| m.subject == subject && m.message_type == messages::CandidatureDeposee::TYPE);
+        let body = &deposited.expect("it was deposited").body;
+        let candidature: messages::Candidature = serde_json::from_str(body).expect("decodes");
         let lieu = self.referentiel.lieux().next().expect("a site").lieu.clone();
         messages::Activite {
             engagement: "eng0000001".parse().expect("engagement"),

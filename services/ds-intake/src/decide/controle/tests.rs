@@ -45,8 +45,12 @@ fn form() -> Formulaire {
     }
 }
 
+/// What is wrong with an otherwise complete form.
+type Change = Box<dyn Fn(&mut Formulaire)>;
+
 fn judge(form: Formulaire) -> Result<Candidature, Vec<(String, String)>> {
     let lecture = Lecture {
+        lu_a: None,
         etat: EtatDs::EnConstruction,
         depose_le: at("2026-03-02T08:00:00Z"),
         soumis_le: at("2026-03-02T08:00:00Z"),
@@ -78,7 +82,7 @@ fn each_fault_has_its_code() {
         manques.into_iter().next().map(|(champ, code)| format!("{champ}:{code}")).expect("one")
     };
     let text = |t: &str| Some(t.to_owned());
-    let cases: Vec<(Box<dyn Fn(&mut Formulaire)>, &str)> = vec![
+    let cases: Vec<(Change, &str)> = vec![
         (Box::new(|f| f.rpps = None), "rpps:manquant"),
         (Box::new(move |f| f.rpps = text("1234")), "rpps:rpps-forme"),
         (Box::new(move |f| f.rpps = text("99790000015")), "rpps:rpps-cle"),

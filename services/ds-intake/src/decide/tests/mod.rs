@@ -82,6 +82,7 @@ fn form() -> Formulaire {
 /// The `depots`-th deposit, read when it was modified at minute `modified`.
 fn lecture(etat: EtatDs, depots: u32, modified: i64) -> Lecture {
     Lecture {
+        lu_a: Some(at(modified + 1)),
         etat,
         depose_le: at(0),
         soumis_le: at(i64::from(depots) - 1),
@@ -93,8 +94,9 @@ fn lecture(etat: EtatDs, depots: u32, modified: i64) -> Lecture {
     }
 }
 
-fn incomplete(lecture: Lecture) -> Lecture {
-    Lecture { formulaire: Formulaire { rpps: None, ..form() }, ..lecture }
+fn incomplete(mut lecture: Lecture) -> Lecture {
+    lecture.formulaire.rpps = None;
+    lecture
 }
 
 fn lu(lecture: Lecture) -> Input<DsIntake> {
