@@ -60,6 +60,18 @@ pub async fn create_database_if_missing(url: &str) -> Result<(), StoreError> {
     Ok(conn.close().await?)
 }
 
+/// Drops a schema and everything in it: for stores that are thrown away (demonstrations, tests).
+///
+/// # Errors
+/// [`StoreError::Away`] when the server does not answer, [`StoreError::Fatal`] when the user may
+/// not, or a name is wrong.
+pub async fn drop_schema(url: &str, schema: &str) -> Result<(), StoreError> {
+    let sql = format!("drop schema if exists {} cascade", quote(schema)?);
+    let mut conn = PgConnection::connect_with(&parse(url)?).await?;
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut conn).await?;
+    Ok(conn.close().await?)
+}
+
 async fn create_schema(
     options: &PgConnectOptions,
     schema: &str,
@@ -125,18 +137,4 @@ mod tests {
         let error = parse("postgres://u:secret@[").expect_err("refused");
         assert!(!format!("{error:?}").contains("secret"));
     }
-}
-
-/// Drops a schema and everything in it: for stores that are thrown away (demonstrations, tests).
-///
-/// # Errors
-/// [`StoreError::Away`] when the server does not answer, [`StoreError::Fatal`] when the user may
-/// not, or a name is wrong.
-pub async fn drop_schema(url: &str, schema: &str) -> Result<(), StoreError> {
-    let pool = pool(url, Some(schema)).await?;
-    let statement = format!("drop schema if exists {} cascade", quote(schema)?);
-    let dropped = sqlx::query(AssertSqlSafe(statement)).execute(&pool).await;
-    pool.close().await;
-    dropped?;
-    Ok(())
 }

@@ -9,7 +9,7 @@ use std::{
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use store::{
     Loaded, SharedStore, Store, StoreError, Writes,
-    postgres::{PostgresStore, create_database_if_missing},
+    postgres::{PostgresStore, create_database_if_missing, drop_schema},
 };
 
 use crate::fixtures::{
@@ -52,7 +52,7 @@ impl Database {
     }
 
     async fn drop_schema(&self) {
-        self.run(format!("drop schema if exists \"{}\" cascade", self.schema)).await;
+        drop_schema(&self.url, &self.schema).await.expect("drops");
     }
 
     async fn run(&self, sql: String) {
