@@ -21,6 +21,7 @@ use crate::{
             Annotation, Annotations, Changement, Input, Message, Requete, RequeteDossier,
             RequeteListe, Texte, VariablesMutation, id_dossier,
         },
+        seconde_passee,
     },
 };
 
@@ -154,7 +155,9 @@ impl Client {
     async fn lire(&self, numero: u64) -> Result<Answer, Erreur> {
         let lu = self.appeler::<ResultatDossier, _>(documents::LIRE, RequeteDossier { numero });
         let (resultat, lu_a) = lu.await.map_err(Erreur::ou_disparu)?;
-        Ok(Answer::Lu(Box::new(resultat.dossier.lecture(&self.champs, lu_a))))
+        let lecture = Box::new(resultat.dossier.lecture(&self.champs));
+        let stable = seconde_passee(lecture.modifie_le, lu_a);
+        Ok(if stable { Answer::Lu(lecture) } else { Answer::LuTropTot(lecture) })
     }
 
     async fn relire(&self, numero: u64) -> Result<EtatLu, Erreur> {

@@ -135,6 +135,9 @@ async fn every_page_of_the_deleted_ones_is_read() {
 async fn a_dossier_is_read_and_one_that_is_gone_is_an_answer() {
     let e = Essai::new().await;
     e.sim.deposer(depot(7, champs()));
+    let early = e.ask(&Ask::Lire { numero: 7 }, Attempt::First).await.expect("read");
+    assert!(matches!(early, Answer::LuTropTot(_)), "its second is not over");
+    e.avancer().await;
     let Ok(Answer::Lu(lu)) = e.ask(&Ask::Lire { numero: 7 }, Attempt::First).await else {
         panic!("not read");
     };

@@ -114,6 +114,9 @@ pub enum Answer {
     PageTropLourde,
     /// The dossier.
     Lu(Box<Lecture>),
+    /// The dossier, within the second of its last modification: another change may hide under the
+    /// same date.
+    LuTropTot(Box<Lecture>),
     /// No such dossier any more.
     Introuvable,
     /// The dossier is where it was wanted, or further.

@@ -49,6 +49,7 @@ pub(super) fn decide(
                 (
                     Some(_),
                     Answer::Lu(_)
+                    | Answer::LuTropTot(_)
                     | Answer::Introuvable
                     | Answer::Ecrit { .. }
                     | Answer::Empeche { .. }

@@ -109,7 +109,8 @@ fn disparu(mut s: Suite<'_, '_>, raison: RaisonDisparition) -> Decision<DsIntake
 
 fn reponse(mut s: Suite<'_, '_>, ask: &Ask, answer: Answer) -> Decision<DsIntake> {
     match answer {
-        Answer::Lu(lu) => lecture::lu(s, &lu),
+        Answer::Lu(lu) => lecture::lu(s, &lu, true),
+        Answer::LuTropTot(lu) => lecture::lu(s, &lu, false),
         Answer::Introuvable => introuvable(s),
         Answer::Ecrit { etat } => {
             noter_etat(&mut s, etat);

@@ -9,17 +9,17 @@ use crate::{
     DsIntake,
     agency::Cible,
     state::{Attente, Phase, Version},
-    wire::{EtatDs, Lecture, seconde_passee},
+    wire::{EtatDs, Lecture},
 };
 
-pub(super) fn lu(mut s: Suite<'_, '_>, lecture: &Lecture) -> Decision<DsIntake> {
+pub(super) fn lu(mut s: Suite<'_, '_>, lecture: &Lecture, stable: bool) -> Decision<DsIntake> {
     let version = Version {
         modifie_le: lecture.modifie_le,
         soumis_le: lecture.soumis_le,
         depots: lecture.depots,
         empreinte: lecture.empreinte(),
         etat: lecture.etat,
-        stable: seconde_passee(lecture.modifie_le, lecture.lu_a),
+        stable,
     };
     let before = s.dossier.version;
     if before.is_some_and(|b| version.modifie_le < b.modifie_le) {

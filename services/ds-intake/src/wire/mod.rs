@@ -128,8 +128,6 @@ pub struct Page {
 /// One dossier, read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lecture {
-    /// DS's own clock when it answered; absent when its answer carries no date.
-    pub lu_a: Option<DateTime<Utc>>,
     /// Where it stands.
     pub etat: EtatDs,
     /// First deposit.

@@ -229,11 +229,7 @@ fn nul_est_faux<'de, D: serde::Deserializer<'de>>(d: D) -> Result<bool, D::Error
 
 impl DossierLu {
     /// What the service makes of it.
-    pub fn lecture(
-        &self,
-        mapping: &BTreeMap<Champ, String>,
-        lu_a: Option<DateTime<Utc>>,
-    ) -> Lecture {
+    pub fn lecture(&self, mapping: &BTreeMap<Champ, String>) -> Lecture {
         let depots: Vec<_> = self
             .traitements
             .iter()
@@ -241,7 +237,6 @@ impl DossierLu {
             .map(|t| t.date_traitement)
             .collect();
         Lecture {
-            lu_a,
             etat: self.state,
             depose_le: self.date_depot,
             // Our own request for correction may move datePassageEnConstruction too: it counts only

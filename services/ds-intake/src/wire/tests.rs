@@ -47,7 +47,7 @@ fn dossier(champs: &[Value]) -> Value {
 fn lire(value: &Value) -> Lecture {
     let resultat: ResultatDossier =
         decoder(value.to_string().as_bytes()).expect("the fixture decodes");
-    resultat.dossier.lecture(&champs_par_defaut(), None)
+    resultat.dossier.lecture(&champs_par_defaut())
 }
 
 #[test]

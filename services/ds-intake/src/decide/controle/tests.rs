@@ -50,7 +50,6 @@ type Change = Box<dyn Fn(&mut Formulaire)>;
 
 fn judge(form: Formulaire) -> Result<Candidature, Vec<(String, String)>> {
     let lecture = Lecture {
-        lu_a: None,
         etat: EtatDs::EnConstruction,
         depose_le: at("2026-03-02T08:00:00Z"),
         soumis_le: at("2026-03-02T08:00:00Z"),

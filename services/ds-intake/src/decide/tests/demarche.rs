@@ -149,8 +149,9 @@ fn a_second_that_was_not_over_when_it_was_read_is_read_again_once() {
 
 #[test]
 fn a_version_read_within_its_second_is_read_again_when_it_is_seen() {
-    let within = Lecture { lu_a: Some(at(3)), ..lecture(EtatDs::EnConstruction, 1, 3) };
-    let state = after(vec![lu(within)]);
+    let within = Answer::LuTropTot(Box::new(lecture(EtatDs::EnConstruction, 1, 3)));
+    let ask = Ask::Lire { numero: 7 };
+    let state = after(vec![Input::Answer { ask, answer: within, id: Uuid::nil() }]);
     let vu = || Input::Event(Event::Vu { modifie_le: at(3), relire: false });
     let seen = run("dossier/7", state.as_ref(), vu());
     assert_eq!(summary(&seen), "instruction, ask lire-dossier");

@@ -82,7 +82,6 @@ fn form() -> Formulaire {
 /// The `depots`-th deposit, read when it was modified at minute `modified`.
 fn lecture(etat: EtatDs, depots: u32, modified: i64) -> Lecture {
     Lecture {
-        lu_a: Some(at(modified + 1)),
         etat,
         depose_le: at(0),
         soumis_le: at(i64::from(depots) - 1),
