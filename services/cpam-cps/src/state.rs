@@ -41,6 +41,8 @@ pub enum Engagement {
 pub struct Suivi {
     /// The activity.
     pub activite: Activite,
+    /// The first day on which it was seen open.
+    pub ouverte_le: Option<NaiveDate>,
     /// The day its RPPS record was seen.
     pub constat: Option<NaiveDate>,
     /// The latest start of validity among the doctor's cards.
@@ -66,6 +68,12 @@ impl Suivi {
             Situation::Ouverte => true,
             Situation::Suspendue | Situation::Terminee => false,
         }
+    }
+
+    /// Half-days may have been held: they stay owed, so the number is needed whatever came after.
+    /// An end or a suspension that leaves no day does without.
+    pub fn a_pu_exercer(&self) -> bool {
+        self.actif() || self.ouverte_le.is_none_or(|first| first < self.activite.a_compter_du)
     }
 
     /// The activity ended.

@@ -1,5 +1,6 @@
 //! An engagement until its number is asked for: the activity, its RPPS record, the request, its
-//! reminders. A suspension or an end stops whoever would be reminded, never an answer.
+//! reminders. A suspension or an end stops whoever would be reminded, never an answer; nor the
+//! request itself when half-days may have been held.
 
 use chrono::{Days, NaiveDate};
 use contracts::messages::{Activite, Situation};
@@ -35,16 +36,26 @@ pub(super) fn activite(
         let key = cle_medecin(&travail.suivi.activite.medecin.rpps);
         travail.effet(Effet::Tell { key, event: Event::Suivre { engagement } });
     }
+    if after == Situation::Ouverte && travail.suivi.ouverte_le.is_none() {
+        travail.suivi.ouverte_le = Some(travail.suivi.activite.a_compter_du);
+    }
     let ended = after == Situation::Terminee && before != Some(Situation::Terminee);
-    match (before == Some(Situation::Ouverte), after == Situation::Ouverte) {
-        (false, true) => reprendre(&mut travail),
-        (true, false) => arreter(&mut travail),
-        (true, true) if travail.suivi.etape == Etape::CpamManquante => {
-            if travail.cpam().is_some() {
-                demander(&mut travail);
+    match (before, after) {
+        (None, _) | (Some(Situation::Suspendue | Situation::Terminee), Situation::Ouverte) => {
+            reprendre(&mut travail);
+        }
+        (Some(Situation::Ouverte), Situation::Suspendue | Situation::Terminee) => {
+            arreter(&mut travail);
+        }
+        (Some(Situation::Ouverte), Situation::Ouverte)
+        | (
+            Some(Situation::Suspendue | Situation::Terminee),
+            Situation::Suspendue | Situation::Terminee,
+        ) => {
+            if travail.suivi.etape == Etape::CpamManquante && travail.cpam().is_some() {
+                reprendre(&mut travail);
             }
         }
-        (true, true) | (false, false) => {}
     }
     if ended {
         travail.rib_de_fin();
@@ -55,6 +66,7 @@ pub(super) fn activite(
 fn nouveau(activite: Activite, constat: Option<NaiveDate>) -> Suivi {
     Suivi {
         activite,
+        ouverte_le: None,
         constat,
         carte: None,
         cpam: None,
@@ -66,9 +78,10 @@ fn nouveau(activite: Activite, constat: Option<NaiveDate>) -> Suivi {
     }
 }
 
-/// The doctor may practise (again): what was awaited is awaited (again).
+/// What is awaited is awaited (again).
 fn reprendre(travail: &mut Travail<'_, '_>) {
     match &travail.suivi.etape {
+        Etape::Constat | Etape::CpamManquante if !travail.suivi.a_pu_exercer() => {}
         Etape::Constat => attendre(travail),
         Etape::CpamManquante => demander(travail),
         Etape::Demandee { demande, refus: None } => {
@@ -85,9 +98,13 @@ fn reprendre(travail: &mut Travail<'_, '_>) {
 
 /// The doctor may not practise: nobody is reminded.
 fn arreter(travail: &mut Travail<'_, '_>) {
-    travail.annuler(&[reveil::RPPS, reveil::CPAM, reveil::RELANCE, reveil::RIB, reveil::CARTE]);
+    travail.annuler(&[reveil::RELANCE, reveil::RIB, reveil::CARTE]);
     travail.effet(Effet::CancelAsks(NUMERO));
-    travail.fermer_taches(&[tache::ESCALADE, tache::CPAM_MANQUANTE]);
+    travail.fermer_taches(&[tache::ESCALADE]);
+    if !travail.suivi.a_pu_exercer() {
+        travail.annuler(&[reveil::RPPS, reveil::CPAM]);
+        travail.fermer_taches(&[tache::CPAM_MANQUANTE]);
+    }
 }
 
 /// The activity appeared in the RPPS: the trigger, as the agencies describe it.
@@ -99,7 +116,7 @@ pub(super) fn constat(engagement: Option<&Engagement>, constat: NaiveDate, cx: &
         Some(Engagement::Connu(suivi)) => {
             let mut travail = Travail::new((**suivi).clone(), cx);
             travail.suivi.constat = Some(constat);
-            if travail.suivi.actif() && travail.suivi.etape == Etape::Constat {
+            if travail.suivi.a_pu_exercer() && travail.suivi.etape == Etape::Constat {
                 demander(&mut travail);
             }
             travail.fin()
@@ -137,16 +154,19 @@ fn demander(travail: &mut Travail<'_, '_>) {
 
 /// The DNS named the CPAM of a site; asks it.
 pub(super) fn cpam_connue(travail: &mut Travail<'_, '_>) {
-    if travail.suivi.actif() && travail.cpam().is_some() {
+    if !travail.suivi.a_pu_exercer() {
+        return;
+    }
+    if travail.cpam().is_some() {
         demander(travail);
-    } else if travail.suivi.actif() {
+    } else {
         let due = travail.matin_ouvre_dans(travail.cx.config.nouvelle_escalade_jours);
         travail.reveiller(due, reveil::CPAM);
     }
 }
 
-/// An operator wants the number asked for now, whatever the situation: half-days held before an end
-/// stay owed. A request that waits is replaced.
+/// An operator wants the number asked for now, whatever the situation. A request that waits is
+/// replaced.
 pub(super) fn redemander(engagement: Option<&Engagement>, cx: &Cx<'_>) -> Decided {
     let Some(Engagement::Connu(suivi)) = engagement else {
         return Decision::Ignore("engagement-inconnu");
@@ -174,14 +194,14 @@ pub(super) fn redemander(engagement: Option<&Engagement>, cx: &Cx<'_>) -> Decide
 pub(super) fn reveil(engagement: Option<&Engagement>, reason: &str, cx: &Cx<'_>) -> Decided {
     const PERIME: Decided = Decision::Ignore("reveil-perime");
     let Some(Engagement::Connu(suivi)) = engagement else { return PERIME };
-    if !suivi.actif() {
-        return PERIME;
-    }
     let mut travail = Travail::new((**suivi).clone(), cx);
     match (&suivi.etape, reason) {
-        (Etape::Constat, reveil::RPPS) | (Etape::CpamManquante, reveil::CPAM) => {
+        (Etape::Constat, reveil::RPPS) | (Etape::CpamManquante, reveil::CPAM)
+            if suivi.a_pu_exercer() =>
+        {
             demander(&mut travail);
         }
+        _ if !suivi.actif() => return PERIME,
         (Etape::Demandee { refus: None, .. }, reveil::RELANCE) => relancer(&mut travail),
         (Etape::Ouverte(_), reveil::RIB) => travail.relancer_rib(),
         (Etape::Ouverte(_), reveil::CARTE) => travail.signaler_retard(),

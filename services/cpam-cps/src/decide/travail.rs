@@ -241,13 +241,14 @@ impl<'a, 'c> Travail<'a, 'c> {
         self.suivi.etape = Etape::Ouverte(facturation);
     }
 
-    /// The step after `taken` reminders of a request made at `depuis`: never on the same day as the
-    /// step before, even when the service was stopped meanwhile.
+    /// The step after `taken` reminders of a request made at `depuis`; when the service was stopped
+    /// or the doctor suspended meanwhile, what is late keeps some days between its steps.
     pub(super) fn echeance(&self, depuis: DateTime<Utc>, taken: u32) -> DateTime<Utc> {
+        const RATTRAPAGE_JOURS: u32 = 3;
         let config = self.cx.config;
         let ladder =
             Echelle { relances: config.relances_jours.clone(), escalade: config.escalade_jours };
-        let earliest = self.matin_ouvre_dans(1);
+        let earliest = self.matin_ouvre_dans(if taken == 0 { 1 } else { RATTRAPAGE_JOURS });
         ladder.prochaine(depuis, taken).map_or(earliest, |(at, _)| at.max(earliest))
     }
 

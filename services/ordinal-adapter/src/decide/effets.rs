@@ -57,13 +57,15 @@ pub(super) fn fermer_toutes(taches: &mut Taches) -> Vec<Effet> {
     ids.into_iter().filter_map(|id| fermer(taches, id, OBSERVE)).map(|(_, e)| e).collect()
 }
 
-/// The step after `taken` reminders of a request made at `depuis`: never on the same day as the
-/// step before, even when the service was stopped meanwhile.
+/// The step after `taken` reminders of a request made at `depuis`; when the service was stopped
+/// meanwhile, what is late keeps some days between its steps.
 pub(super) fn echeance(depuis: DateTime<Utc>, taken: u32, cx: &Cx<'_>) -> DateTime<Utc> {
+    const RATTRAPAGE_JOURS: u32 = 3;
     let config = cx.config;
     let ladder =
         Echelle { relances: config.relances_jours.clone(), escalade: config.escalade_jours };
-    let earliest = matin(cx.today() + Days::new(1));
+    let pause = if taken == 0 { 1 } else { RATTRAPAGE_JOURS };
+    let earliest = matin(cx.today() + Days::new(pause.into()));
     ladder.prochaine(depuis, taken).map_or(earliest, |(at, _)| at.max(earliest))
 }
 

@@ -107,10 +107,12 @@ fn a_silent_cdom_is_reminded_then_escalated_until_it_answers() {
 }
 
 #[test]
-fn a_service_that_was_stopped_does_not_remind_twice_the_same_day() {
+fn a_service_that_was_stopped_does_not_remind_twice_at_once() {
     let mut banc = demandee("63", &["ambert"]);
     banc.now += chrono::TimeDelta::days(20);
     banc.avancer(0);
+    assert_eq!(banc.compte("relance.envoyee.v1"), 1);
+    banc.avancer(2);
     assert_eq!(banc.compte("relance.envoyee.v1"), 1);
     banc.avancer(1);
     assert_eq!(banc.compte("relance.envoyee.v1"), 2);

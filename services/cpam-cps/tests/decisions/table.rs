@@ -1,0 +1,157 @@
+//! Every state of an engagement × every input: one line each in `table.txt`.
+
+use contracts::{
+    Rib,
+    messages::{ActiviteModifiee, ActiviteSuspendue, ActiviteTerminee, ModeFacturation, Situation},
+};
+use cpam_cps::{
+    CpamCps, Event, State,
+    state::{Engagement, Etape, FermerTache},
+};
+use service::Input;
+use uuid::Uuid;
+
+use crate::{
+    banc::Banc,
+    monde::{
+        CLE, E, MEDECIN, NUMERO, ORDRE, RPPS, activite, autorisee, banc, carte, constat, cpam,
+        cree, de, de_la_cpam, depart, jour, refuse, rib_recu,
+    },
+};
+
+fn nom(state: &State) -> String {
+    let State::Engagement(engagement) = state else { return "autre".to_owned() };
+    let Engagement::Connu(suivi) = &**engagement else { return "attendu".to_owned() };
+    let etape = match &suivi.etape {
+        Etape::Constat => "constat",
+        Etape::CpamManquante => "cpam-manquante",
+        Etape::Demandee { refus: None, .. } => "demandee",
+        Etape::Demandee { refus: Some(_), .. } => "refusee",
+        Etape::Ouverte(f) => match f.mode {
+            ModeFacturation::Papier => "papier",
+            ModeFacturation::Teletransmission => "teletransmission",
+        },
+    };
+    match suivi.activite.situation {
+        Situation::Ouverte => etape.to_owned(),
+        Situation::Suspendue => format!("{etape}, suspendue"),
+        Situation::Terminee => format!("{etape}, terminee"),
+    }
+}
+
+fn suspendue() -> ActiviteSuspendue {
+    ActiviteSuspendue(activite(E, "ambert", Situation::Suspendue))
+}
+
+fn terminee() -> ActiviteTerminee {
+    ActiviteTerminee(activite(E, "ambert", Situation::Terminee))
+}
+
+fn etats() -> Vec<(&'static str, Banc<CpamCps>)> {
+    let with = |steps: &[fn(&mut Banc<CpamCps>)]| {
+        let mut banc = banc();
+        for step in steps {
+            step(&mut banc);
+        }
+        banc
+    };
+    let known = |b: &mut Banc<CpamCps>| b.fait(ORDRE, 1, &autorisee("ambert"));
+    let seen = |b: &mut Banc<CpamCps>| b.fait(RPPS, 1, &constat());
+    let number = |b: &mut Banc<CpamCps>| {
+        b.reponse(&cpam("631"), &cree(1, NUMERO, Rib::Manquant));
+    };
+    let card = |b: &mut Banc<CpamCps>| b.fait(RPPS, 1, &carte("2026-03-02"));
+    vec![
+        ("(rien)", banc()),
+        ("attendu", with(&[seen])),
+        ("constat", with(&[known])),
+        ("cpam-manquante", with(&[seen, |b| b.fait(ORDRE, 1, &autorisee("sans-cpam"))])),
+        ("demandee", with(&[known, seen])),
+        ("refusee", with(&[known, seen, |b| b.reponse(&cpam("631"), &refuse(1))])),
+        ("papier", with(&[known, seen, number])),
+        ("teletransmission", with(&[known, seen, number, card])),
+        ("demandee, suspendue", with(&[known, seen, |b| b.fait(ORDRE, 2, &suspendue())])),
+        ("demandee, terminee", with(&[known, seen, |b| b.fait(ORDRE, 2, &terminee())])),
+        ("papier, terminee", with(&[known, seen, number, |b| b.fait(ORDRE, 2, &terminee())])),
+    ]
+}
+
+fn entrees() -> Vec<(&'static str, Input<CpamCps>)> {
+    let wake = |reason: &str| Input::Wake { reason: reason.to_owned() };
+    let reservation = |accordee| {
+        let numero_am = NUMERO.parse().expect("number");
+        Input::Event(Event::Reservation { numero_am, accordee })
+    };
+    let fermer = FermerTache {
+        tache: Uuid::nil(),
+        par: "x".to_owned(),
+        numero_am: None,
+        rib: None,
+        cpam: None,
+    };
+    let debut_validite = jour("2026-03-20");
+    vec![
+        ("autorisee", de(ORDRE, &autorisee("ambert"))),
+        ("modifiee", de(ORDRE, &ActiviteModifiee(activite(E, "ambert", Situation::Ouverte)))),
+        ("suspendue", de(ORDRE, &suspendue())),
+        ("terminee", de(ORDRE, &terminee())),
+        ("enregistree-rpps", de(RPPS, &constat())),
+        ("carte", Input::Event(Event::Carte { debut_validite })),
+        ("cree", de_la_cpam("631", &cree(1, NUMERO, Rib::Manquant))),
+        ("cree: rib present", de_la_cpam("631", &cree(1, NUMERO, Rib::Present))),
+        ("cree: autre numero", de_la_cpam("631", &cree(1, "631990025", Rib::Present))),
+        ("cree: autre cpam", de_la_cpam("031", &cree(1, NUMERO, Rib::Present))),
+        ("cree: autre demande", de_la_cpam("631", &cree(7, NUMERO, Rib::Present))),
+        ("refuse", de_la_cpam("631", &refuse(1))),
+        ("refuse: autre cpam", de_la_cpam("031", &refuse(1))),
+        ("rib-recu", de_la_cpam("631", &rib_recu())),
+        ("rib-recu: autre cpam", de_la_cpam("031", &rib_recu())),
+        ("reservation accordee", reservation(true)),
+        ("reservation refusee", reservation(false)),
+        ("tache inconnue", Input::Event(Event::FermerTache(fermer))),
+        ("redemander", Input::Event(Event::Redemander)),
+        ("reveil rpps", wake("rpps")),
+        ("reveil cpam", wake("cpam")),
+        ("reveil relance", wake("relance")),
+        ("reveil rib", wake("rib")),
+        ("reveil carte", wake("carte")),
+    ]
+}
+
+#[test]
+fn every_state_takes_every_input() {
+    let mut table = String::new();
+    for (etat, banc) in etats() {
+        assert_eq!(banc.now, depart());
+        assert!(banc.pannes().is_empty(), "{etat}: {:?}", banc.pannes());
+        assert_eq!(banc.etat(CLE).map_or_else(|| "(rien)".to_owned(), nom), etat);
+        for (entree, input) in entrees() {
+            let outcome = banc.essai(CLE, input, nom);
+            table.extend([etat, " + ", entree, " = ", &outcome, "\n"]);
+        }
+        table.push('\n');
+    }
+    let expected = include_str!("table.txt");
+    assert!(table == expected, "the table is now:\n{table}");
+}
+
+#[test]
+fn a_card_and_an_engagement_find_each_other_in_any_order() {
+    let cards = |banc: &Banc<CpamCps>| match banc.etat(CLE) {
+        Some(State::Engagement(e)) => match &**e {
+            Engagement::Connu(suivi) => suivi.carte,
+            Engagement::Attendu { .. } => None,
+        },
+        Some(State::Medecin(_) | State::Numero(_)) | None => None,
+    };
+    let mut first = banc();
+    first.fait(RPPS, 1, &carte("2026-03-01"));
+    first.fait(RPPS, 1, &carte("2026-02-01"));
+    assert!(first.etat(MEDECIN).is_some());
+    first.fait(ORDRE, 1, &autorisee("ambert"));
+    assert_eq!(cards(&first), Some(jour("2026-03-01")));
+    let mut last = banc();
+    last.fait(ORDRE, 1, &autorisee("ambert"));
+    last.fait(RPPS, 1, &carte("2026-03-01"));
+    assert_eq!(cards(&last), Some(jour("2026-03-01")));
+}
