@@ -120,7 +120,7 @@ impl Client {
                     address: adresse,
                     latitude: *latitude,
                     longitude: *longitude,
-                    external_reference: reference("lieu", lieu.as_str()),
+                    external_reference: reference("lieu", lieu.as_str(), *organisation),
                 };
                 Reponse::Lieu(self.creer_lieu(&nouveau, relire).await?)
             }
@@ -174,7 +174,7 @@ impl Client {
             bookable_by: "everyone",
             color: "#000091",
             service_id: motif.service_id,
-            external_reference: reference("motif", lieu),
+            external_reference: reference("motif", lieu, organisation),
         };
         let path = format!("/organisations/{organisation}/motifs");
         let liste = Liste { appel: "GET motifs", path: &path, query: &[] };
@@ -331,6 +331,7 @@ fn statut(error: &Error) -> Option<u16> {
     }
 }
 
-fn reference(genre: &str, lieu: &str) -> ReferenceExterne {
-    ReferenceExterne { external_id: format!("relais-{genre}-{lieu}") }
+/// Unique over all organisations: a site whose organisation was corrected has two.
+fn reference(genre: &str, lieu: &str, organisation: i64) -> ReferenceExterne {
+    ReferenceExterne { external_id: format!("relais-{genre}-{lieu}-{organisation}") }
 }

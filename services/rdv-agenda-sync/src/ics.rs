@@ -115,9 +115,9 @@ mod tests {
         let events: Vec<_> = calendar
             .components
             .iter()
-            .map(|c| match c {
-                CalendarComponent::Event(event) => event,
-                other => panic!("unexpected {other:?}"),
+            .map(|c| {
+                let CalendarComponent::Event(event) = c else { panic!("unexpected {c:?}") };
+                event
             })
             .collect();
         assert_eq!(events.len(), 4);
@@ -127,9 +127,12 @@ mod tests {
         assert_eq!(events[0].get_sequence(), Some(4));
         assert_eq!(events[2].get_status(), Some(EventStatus::Confirmed));
         // The first two are in winter time, the last two in summer time.
-        let starts = |e: &Event| match e.get_start() {
-            Some(DatePerhapsTime::DateTime(CalendarDateTime::Utc(t))) => t,
-            other => panic!("unexpected {other:?}"),
+        let starts = |e: &Event| {
+            let start = e.get_start();
+            let Some(DatePerhapsTime::DateTime(CalendarDateTime::Utc(t))) = start else {
+                panic!("unexpected {start:?}")
+            };
+            t
         };
         assert_eq!(starts(events[0]).to_rfc3339(), "2026-03-26T07:00:00+00:00");
         assert_eq!(starts(events[2]).to_rfc3339(), "2026-03-30T06:00:00+00:00");

@@ -248,6 +248,3 @@ fn refus(error: HttpError) -> Error {
         Ok(_) | Err(_) => Error::Application("unknown".to_owned()),
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -57,8 +57,8 @@ pub struct EtatLieu {
     pub planning: BTreeMap<VacationId, VacationAuPlanning>,
     /// Something of it changed since it was last published.
     pub a_publier: bool,
-    /// The DNS was told that the site has no contact address.
-    pub contact_demande: bool,
+    /// The open task that says that the site has no contact address.
+    pub contact_demande: Option<Uuid>,
 }
 
 /// Where the provisioning of a site stands; steps without the API wait for a task.

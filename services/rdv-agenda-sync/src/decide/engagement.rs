@@ -101,8 +101,8 @@ fn evenement_recu(mut etat: EtatEngagement, evenement: Evenement, cx: &Cx<'_>) -
             None => return Ok(Decision::Ignore("observation-depassee")),
         },
         Evenement::RdvRetire { rdv, horodatage } => {
-            if !etat.rdvs.contains_key(&rdv) || !noter_rdv(&mut etat, rdv, horodatage, None) {
-                return Ok(Decision::Ignore("rdv-inconnu"));
+            if !noter_rdv(&mut etat, rdv, horodatage, None) {
+                return Ok(Decision::Ignore("observation-depassee"));
             }
             Vec::new()
         }

@@ -10,7 +10,9 @@ use service::{Decision, Effect, Input, Refusal};
 use uuid::Uuid;
 
 use self::provision::{Pas, corriger, demander_organisation, entrer, reponse, tache_close};
-use super::{Cx, Decide, Effets, champs, courriel, deplace, prochain, tache, wake};
+use super::{
+    Cx, Decide, Effets, OBSERVE, champs, courriel, deplace, prochain, tache, tache_faite, wake,
+};
 use crate::{
     RdvAgendaSync,
     ics::ics,
@@ -39,7 +41,7 @@ pub(super) fn ouvrir(
         orphelins: [].into(),
         planning: [].into(),
         a_publier: false,
-        contact_demande: false,
+        contact_demande: None,
     };
     let effets = match connue {
         Some(organisation) => entrer(&mut etat, Pas::Webhook, organisation, None, cx),
@@ -91,6 +93,12 @@ fn evenement_recu(mut etat: EtatLieu, evenement: Evenement, cx: &Cx<'_>) -> Deci
                 return Ok(Decision::Ignore("planning-inchange"));
             }
             vec![wake(prochain(cx.now, cx.config.planning_a), PLANNING)]
+        }
+        Evenement::TacheFaite { tache, par, .. } if etat.contact_demande == Some(tache) => {
+            etat.contact_demande = None;
+            // The site has an address now: what it did not get goes out with the next planning.
+            etat.a_publier = true;
+            vec![tache_faite(tache, &par), wake(prochain(cx.now, cx.config.planning_a), PLANNING)]
         }
         Evenement::TacheFaite { tache, champs, par } => {
             return tache_close(etat, tache, &champs, &par, cx);
@@ -166,19 +174,21 @@ fn publier(etat: &mut EtatLieu, cx: &Cx<'_>) -> Effets {
     let mut effets = vec![Effect::publish(&planning)];
     let lieu = cx.referentiel.lieu(&etat.lieu.id).unwrap_or(&etat.lieu);
     match &lieu.contact_courriel {
-        Some(a) => effets.push(courriel(Courriel {
-            a: a.clone(),
-            modele: Modele::PlanningPublie { du, au },
-            reference: format!("lieu {}", lieu.id),
-            lien: None,
-            piece_jointe: Some(PieceJointe {
-                nom: format!("planning-{}.ics", lieu.id),
-                type_mime: "text/calendar; charset=utf-8; method=PUBLISH".to_owned(),
-                contenu: ics(&planning, lieu),
-            }),
-        })),
-        None if !etat.contact_demande => {
-            etat.contact_demande = true;
+        Some(a) => {
+            effets.extend(etat.contact_demande.take().map(|t| tache_faite(t, OBSERVE)));
+            effets.push(courriel(Courriel {
+                a: a.clone(),
+                modele: Modele::PlanningPublie { du, au },
+                reference: format!("lieu {}", lieu.id),
+                lien: None,
+                piece_jointe: Some(PieceJointe {
+                    nom: format!("planning-{}.ics", lieu.id),
+                    type_mime: "text/calendar; charset=utf-8; method=PUBLISH".to_owned(),
+                    contenu: ics(&planning, lieu),
+                }),
+            }));
+        }
+        None if etat.contact_demande.is_none() => {
             let champs = champs([
                 ("nom", lieu.nom.clone()),
                 (
@@ -188,7 +198,9 @@ fn publier(etat: &mut EtatLieu, cx: &Cx<'_>) -> Effets {
                         .to_owned(),
                 ),
             ]);
-            effets.push(tache("lieu-contact-manquant", objet(lieu), champs, cx).1);
+            let (demande, effet) = tache("lieu-contact-manquant", objet(lieu), champs, cx);
+            etat.contact_demande = Some(demande);
+            effets.push(effet);
         }
         None => {}
     }

@@ -1,6 +1,6 @@
 //! What the states are told, ask and are answered.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use contact::Courriel;
@@ -186,18 +186,6 @@ impl AskKind for Question {
             | Self::Inviter { .. } => Repeat::ReadBack,
             Self::Resynchroniser { .. } => Repeat::Idempotent,
             Self::Courriel(_) => Repeat::MaybeTwice,
-        }
-    }
-
-    fn max_age(&self) -> Duration {
-        // Two weeks of patience for an agency that is away; a mail is worth less when late.
-        match self {
-            Self::Courriel(_) => Duration::from_hours(3 * 24),
-            Self::EnregistrerWebhook { .. }
-            | Self::Resynchroniser { .. }
-            | Self::CreerLieu { .. }
-            | Self::CreerMotif { .. }
-            | Self::Inviter { .. } => Duration::from_hours(14 * 24),
         }
     }
 }

@@ -30,10 +30,9 @@ fn plage_json(rrule: &str) -> String {
 }
 
 fn observe(corps: &str) -> Observation {
-    match lire(corps.as_bytes()) {
-        Lecture::Observation(observation) => observation,
-        other => panic!("unexpected {other:?}"),
-    }
+    let lecture = lire(corps.as_bytes());
+    let Lecture::Observation(observation) = lecture else { panic!("unexpected {lecture:?}") };
+    observation
 }
 
 #[test]

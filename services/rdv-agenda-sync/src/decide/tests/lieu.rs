@@ -197,7 +197,16 @@ fn a_site_without_an_address_is_reported_once() {
         banc.webhook(id, "2026-03-01T10:00:00Z", plage(jour, "08:00:00", "12:00:00"));
         banc.vivre(soir);
     }
-    let tasks = banc.publications();
-    let tasks = tasks.iter().filter(|p| p.starts_with("tache.ouverte"));
-    assert_eq!(tasks.count(), 1);
+    let count = |all: &[String], kind| all.iter().filter(|p| p.starts_with(kind)).count();
+    assert_eq!(banc.dernier::<TacheOuverte>().gabarit, "lieu-contact-manquant");
+    // Once it is done, the planning goes out by mail.
+    let mut known = activite(Situation::Ouverte, "2026-03-01");
+    known.lieu.nom = "MSP renommée".to_owned();
+    banc.activite(&known);
+    banc.fermer(&[]).expect("closed");
+    let told = banc.publications();
+    assert_eq!((count(&told, "tache.ouverte"), count(&told, "tache.faite")), (1, 1));
+    banc.questions.clear();
+    banc.vivre("2026-03-03T17:00:00Z");
+    assert_eq!(banc.questions.len(), 1);
 }
