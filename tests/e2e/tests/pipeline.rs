@@ -1,0 +1,114 @@
+//! Six services as separate processes over RabbitMQ and PostgreSQL; one is killed with SIGKILL in
+//! the middle of its work and restarted. Nothing is lost, nothing is done twice, and everything
+//! that does not depend on timing is as in the embedded demo.
+
+use std::{panic::AssertUnwindSafe, time::Duration};
+
+use chrono::NaiveDate;
+use e2e::{Banc, Scenario, Serveurs, binaire, doubles, graine};
+use futures_util::FutureExt;
+use kernel::Draw;
+use serde_json::Value;
+use simulators::registre::{Comptes, Registre};
+
+/// Two business seconds in 46 real microseconds: a day lasts 2 s.
+const FACTEUR: u32 = 43_200;
+/// The end comes after some 65 business days, that is 130 s; this is for a machine that is late.
+const PATIENCE: Duration = Duration::from_mins(7);
+/// Doctors, and the seed of who they are: every end of a dossier is among them.
+const MEDECINS: u32 = 12;
+const POPULATION: u64 = 1;
+
+/// A service to kill, and how far the programme is then.
+type Victime = (&'static str, fn(&Comptes) -> usize, usize);
+
+/// Each is killed in the middle of its own work.
+const VICTIMES: [Victime; 4] = [
+    ("ds-intake", |c| c.candidatures_deposees, 6),
+    ("ordinal-adapter", |c| c.activites_autorisees, 4),
+    ("cpam-cps", |c| c.numeros_am, 5),
+    ("indemnite", |c| c.vacations_realisees, 12),
+];
+
+/// Counts that do not depend on when things happen.
+const SANS_HORLOGE: [&str; 9] = [
+    "candidatures_deposees",
+    "candidatures_incompletes",
+    "candidatures_refusees",
+    "candidatures_retirees",
+    "activites_autorisees",
+    "numeros_am",
+    "agendas_ouverts",
+    "vacations_realisees",
+    "indemnites_centimes",
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_service_killed_in_the_middle_loses_nothing_and_repeats_nothing() {
+    let Some(serveurs) = Serveurs::trouver() else { return };
+    let demo = demo().await;
+    let scenario = Scenario {
+        seed: POPULATION,
+        medecins: MEDECINS,
+        facteur: FACTEUR,
+        debut: NaiveDate::from_ymd_opt(2026, 1, 5).expect("the demo's first day"),
+    };
+    let graine = graine();
+    let victime = *Draw::of(graine, &["victime"]).pick(&VICTIMES);
+    println!("E2E_SEED={graine}: {} will be killed", victime.0);
+    let mut banc = Banc::monter(serveurs, scenario).await;
+    let outcome = AssertUnwindSafe(jouer(&mut banc, victime, &demo)).catch_unwind().await;
+    if outcome.is_err() {
+        eprintln!("E2E_SEED={graine}, {} was killed\n{}", victime.0, banc.journaux());
+    }
+    banc.demonter().await;
+    if let Err(panic) = outcome {
+        std::panic::resume_unwind(panic);
+    }
+}
+
+async fn jouer(banc: &mut Banc, (service, compte, seuil): Victime, demo: &Value) {
+    banc.attendre("the middle", PATIENCE, |r| compte(&r.comptes()) >= seuil).await;
+    banc.tuer(service);
+    banc.lancer(service).await;
+
+    let attendu = banc.monde.attendu();
+    let complete = |r: &Registre| r.est_complet(&attendu) && r.ecarts(&attendu).is_empty();
+    banc.attendre("the end", PATIENCE, complete).await;
+    banc.terminer().await;
+
+    let registre = banc.monde.registre();
+    assert_eq!(registre.ecarts(&attendu), Vec::<String>::new(), "still so once all have stopped");
+    assert_eq!(doubles(&banc.messages(), &registre), Vec::<String>::new());
+    for dossier in attendu.dossiers.keys() {
+        let mut texts: Vec<_> =
+            banc.monde.ds().messages(dossier.0).into_iter().map(|m| m.corps).collect();
+        let sent = texts.len();
+        texts.sort_unstable();
+        texts.dedup();
+        assert_eq!(texts.len(), sent, "a doctor is told the same twice about {dossier}");
+    }
+    let comptes = serde_json::to_value(registre.comptes()).expect("counts encode");
+    for name in SANS_HORLOGE {
+        assert_eq!(comptes[name], demo[name], "{name}, compared with the embedded demo");
+    }
+    println!("{comptes}");
+}
+
+/// The same people in the embedded demo.
+async fn demo() -> Value {
+    let out = tempfile::tempdir().expect("a folder");
+    let (seed, medecins) = (POPULATION.to_string(), MEDECINS.to_string());
+    let output = tokio::process::Command::new(binaire("relais"))
+        .args(["demo", "--json", "--seed", &seed, "--medecins", &medecins, "--out"])
+        .arg(out.path())
+        .kill_on_drop(true)
+        .output()
+        .await
+        .expect("the demo runs");
+    let text = String::from_utf8_lossy(&output.stdout);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "the demo failed:\n{errors}");
+    let last = text.lines().last().unwrap_or_default();
+    serde_json::from_str(last).expect("the demo's last line is its result")
+}
