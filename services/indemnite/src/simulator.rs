@@ -17,8 +17,8 @@ use crate::wire::Choix;
 pub struct Reaction {
     /// How long after the mail, in business time.
     pub apres: Duration,
-    /// The answer.
-    pub choix: Choix,
+    /// The answers, one after the other.
+    pub choix: Vec<Choix>,
 }
 
 /// What a site does with the mail that asks about a day: `question` names it (the mail's
@@ -30,7 +30,7 @@ pub fn reaction(
     relance: u32,
     presences: &[(EngagementId, bool)],
 ) -> Option<Reaction> {
-    let choix = truth(presences)?;
+    let choix = truth(presences);
     let draw = |what: &str| Draw::of(seed, &["attestation", question, what]);
     let answers_at = match draw("quand").below(100) {
         0..80 => 0,
@@ -43,15 +43,14 @@ pub fn reaction(
     (relance == answers_at).then_some(Reaction { apres, choix })
 }
 
-/// The answer that says the truth; `None` when no single answer does.
-pub fn truth(presences: &[(EngagementId, bool)]) -> Option<Choix> {
+/// The answers that say the truth, in order: who was absent, one by one, then the others.
+pub fn truth(presences: &[(EngagementId, bool)]) -> Vec<Choix> {
     let absent: Vec<_> = presences.iter().filter(|(_, present)| !present).collect();
-    match absent.as_slice() {
-        [] => Some(Choix::Presents),
-        all if all.len() == presences.len() => Some(Choix::Absents),
-        [(engagement, _)] => Some(Choix::Absent(engagement.clone())),
-        [_, ..] => None,
+    if absent.len() == presences.len() {
+        return vec![Choix::Absents];
     }
+    let each = absent.into_iter().map(|(engagement, _)| Choix::Absent(engagement.clone()));
+    each.chain([Choix::Presents]).collect()
 }
 
 /// Answers a link as the page's form does.
@@ -75,10 +74,10 @@ mod tests {
     fn a_site_says_the_truth_or_nothing_and_answers_at_most_once() {
         let (a, b): (EngagementId, EngagementId) =
             ("0aaaaaaaaa".parse().expect("id"), "0bbbbbbbbb".parse().expect("id"));
-        assert_eq!(truth(&[(a.clone(), true), (b.clone(), true)]), Some(Choix::Presents));
-        assert_eq!(truth(&[(a.clone(), false)]), Some(Choix::Absents));
+        assert_eq!(truth(&[(a.clone(), true), (b.clone(), true)]), [Choix::Presents]);
+        assert_eq!(truth(&[(a.clone(), false)]), [Choix::Absents]);
         let mixed = [(a.clone(), true), (b.clone(), false)];
-        assert_eq!(truth(&mixed), Some(Choix::Absent(b.clone())));
+        assert_eq!(truth(&mixed), [Choix::Absent(b.clone()), Choix::Presents]);
         let mut answered = 0;
         for n in 0..500_u64 {
             let times = (0..3)

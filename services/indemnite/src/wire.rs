@@ -123,11 +123,11 @@ pub enum Event {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Choix {
-    /// Every doctor of the question was present.
+    /// Every doctor still asked about was present.
     Presents,
     /// None was.
     Absents,
-    /// All but this one were.
+    /// This one was absent; the others are still asked about.
     Absent(EngagementId),
 }
 
@@ -171,12 +171,12 @@ impl From<Choix> for String {
 }
 
 impl Choix {
-    /// What it says of one doctor of the question.
-    pub fn presence(&self, engagement: &EngagementId) -> bool {
+    /// What it says of one doctor of the question, if it says something.
+    pub fn presence(&self, engagement: &EngagementId) -> Option<bool> {
         match self {
-            Self::Presents => true,
-            Self::Absents => false,
-            Self::Absent(absent) => absent != engagement,
+            Self::Presents => Some(true),
+            Self::Absents => Some(false),
+            Self::Absent(absent) => (absent == engagement).then_some(false),
         }
     }
 }

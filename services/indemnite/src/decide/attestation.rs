@@ -153,42 +153,49 @@ fn answer(mut day: Attestation, number: u32, choix: &Choix, par: &str) -> Decide
     if question.close {
         return Ok(Decision::Ignore("question-close"));
     }
-    question.close = true;
-    let mut effects = vec![Effect::CancelWake(format!("{RELANCE}{number}"))];
-    if let Some(tache) = question.tache.take() {
-        close_task(tache, par, &mut effects);
-    }
-    if day.questions.iter().all(|q| q.close) {
-        effects.push(Effect::CancelAsks(COURRIEL));
-    }
+    let mut told = Effects::new();
     for (engagement, presence) in &mut day.presences {
         if presence.question != Some(number) || presence.reponse.is_some() {
             continue;
         }
-        let present = choix.presence(engagement);
+        let Some(present) = choix.presence(engagement) else { continue };
         presence.reponse = Some(present);
         let Tenue { rpps, date, .. } = &presence.tenue;
         let event = Event::Presence { engagement: engagement.clone(), date: *date, present };
-        effects.push(tell(cle_medecin_mois(rpps, *date), event));
+        told.push(tell(cle_medecin_mois(rpps, *date), event));
     }
+    if told.is_empty() {
+        return Ok(Decision::Ignore("rien-de-nouveau"));
+    }
+    let mut effects = Effects::new();
+    // A doctor said to be absent leaves the others to be answered for.
+    if members(&day, number).next().is_none() {
+        close(&mut day, number, par, &mut effects);
+    }
+    effects.extend(told);
     Ok(next(State::Attestation(day), effects))
+}
+
+/// Closes a question: nobody is reminded of it any more.
+fn close(day: &mut Attestation, number: u32, par: &str, effects: &mut Effects) {
+    let Some(question) = question_mut(day, number) else { return };
+    question.close = true;
+    effects.push(Effect::CancelWake(format!("{RELANCE}{number}")));
+    if let Some(tache) = question.tache.take() {
+        close_task(tache, par, effects);
+    }
+    if day.questions.iter().all(|q| q.close) {
+        effects.push(Effect::CancelAsks(COURRIEL));
+    }
 }
 
 /// Questions without anybody left in them are closed, and nobody is reminded of them.
 fn close_empty_questions(day: &mut Attestation, effects: &mut Effects) {
     for index in 0..day.questions.len() {
         let number = number_of(index + 1);
-        if day.questions[index].close || members(day, number).next().is_some() {
-            continue;
+        if !day.questions[index].close && members(day, number).next().is_none() {
+            close(day, number, OBSERVE, effects);
         }
-        day.questions[index].close = true;
-        effects.push(Effect::CancelWake(format!("{RELANCE}{number}")));
-        if let Some(tache) = day.questions[index].tache.take() {
-            close_task(tache, OBSERVE, effects);
-        }
-    }
-    if !day.questions.is_empty() && day.questions.iter().all(|q| q.close) {
-        effects.push(Effect::CancelAsks(COURRIEL));
     }
 }
 
@@ -292,7 +299,7 @@ fn choices(asked: &[Tenue]) -> Vec<(String, String)> {
     let all = (Choix::Presents.to_string(), "Tous les médecins étaient présents".to_owned());
     let but = asked.iter().map(|t| {
         let code = Choix::Absent(t.engagement.clone()).to_string();
-        (code, format!("Tous, sauf Dr {}", t.nom))
+        (code, format!("Dr {} était absent ; je réponds ensuite pour les autres", t.nom))
     });
     let none = (Choix::Absents.to_string(), "Aucun médecin n'était présent".to_owned());
     std::iter::once(all).chain(but).chain([none]).collect()

@@ -232,7 +232,7 @@ impl Monde {
 
     fn attest(&mut self, members: &[(EngagementId, NaiveDate)], choix: &Choix) {
         for (engagement, date) in members {
-            let present = choix.presence(engagement);
+            let Some(present) = choix.presence(engagement) else { continue };
             self.modele.presences.entry((engagement.clone(), *date)).or_insert(present);
         }
     }

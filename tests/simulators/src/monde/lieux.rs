@@ -27,7 +27,9 @@ impl Monde {
     }
 
     fn cdom_lit(&self, lien: String, cle: &str) {
-        let Some(numero) = cle.strip_prefix("dossier/").and_then(|n| n.parse().ok()) else { return };
+        let Some(numero) = cle.strip_prefix("dossier/").and_then(|n| n.parse().ok()) else {
+            return;
+        };
         let dossier = DossierId(numero);
         if !lock(&self.inner.etat).repondus.insert(lien.clone()) {
             return;
@@ -77,24 +79,15 @@ impl Monde {
             }
         };
         let presences: Vec<_> = people.iter().filter_map(of).collect();
-        let absent: Vec<_> = presences.iter().filter(|(_, present)| !present).collect();
-        if absent.len() == presences.len() {
-            self.repondre(lien, "absents").await;
-            return;
+        for choix in indemnite::simulator::truth(&presences) {
+            self.repondre(lien, &choix.to_string()).await;
         }
-        for (engagement, _) in &absent {
-            self.repondre(lien, &format!("absent:{engagement}")).await;
-        }
-        self.repondre(lien, "presents").await;
     }
 
     /// Follows a link as a browser does; a service that is away is tried again a little later.
     pub(super) async fn repondre(&self, lien: &str, choix: &str) {
-        let settings = HttpSettings {
-            base_url: lien.to_owned(),
-            timeout_ms: 10_000,
-            max_body_bytes: 1 << 20,
-        };
+        let settings =
+            HttpSettings { base_url: lien.to_owned(), timeout_ms: 10_000, max_body_bytes: 1 << 20 };
         let Ok(client) = HttpClient::new(settings) else { return };
         let request = client.request(reqwest::Method::POST, "").form(&[("choix", choix)]);
         if let Err(error) = client.send(request).await {

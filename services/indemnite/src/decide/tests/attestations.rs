@@ -60,8 +60,12 @@ fn several_doctors_are_one_question_and_a_late_one_is_another() {
     key.now = at("2026-02-04T10:00:00Z");
     assert_eq!(key.event(asked(1, "0cccccccccc", &[M])).len(), 1);
     key.wake("2026-02-04T10:00:00Z", "demander");
-    let told = key.event(answer(1, Choix::Absent(id("0bbbbbbbbb"))));
-    assert_eq!(told, ["cancel relance/1", TELL, TELL]);
+    assert_eq!(key.event(answer(1, Choix::Absent(id("0bbbbbbbbb")))), [TELL]);
+    let Some(State::Attestation(day)) = key.state.clone() else { panic!("a day") };
+    let page = crate::decide::question(&day, 1).expect("a page");
+    let codes: Vec<_> = page.choix.iter().map(|(code, _)| code.as_str()).collect();
+    assert_eq!(codes, ["presents", "absents"], "the other one is still asked about");
+    assert_eq!(key.event(answer(1, Choix::Presents)), ["cancel relance/1", TELL]);
     let Some(State::Attestation(day)) = &key.state else { panic!("a day") };
     let answers: Vec<_> = day.presences.values().map(|p| p.reponse).collect();
     assert_eq!(answers, [Some(true), Some(false), None]);
