@@ -54,7 +54,6 @@ create table outbox (
     lease_until timestamptz
 );
 create index outbox_due on outbox (due_at, seq);
-create index outbox_written on outbox (written_at);
 create index outbox_leased on outbox (lease_until) where lease_until is not null;
 
 create table ask (

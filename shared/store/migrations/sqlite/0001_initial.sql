@@ -51,7 +51,6 @@ create table outbox (
     lease_until integer
 ) strict;
 create index outbox_due on outbox (due_at, seq);
-create index outbox_written on outbox (written_at);
 create index outbox_leased on outbox (lease_until) where lease_until is not null;
 
 create table ask (
