@@ -40,10 +40,15 @@ pub enum EnvelopeError {
     Attribute(&'static str),
 }
 
+/// URI of the schema of a message type.
+pub(crate) fn dataschema(message_type: &str) -> String {
+    format!("urn:relais:schema:{message_type}")
+}
+
 impl Envelope {
     /// URI of the schema of a message type.
     pub fn dataschema(&self) -> String {
-        format!("urn:relais:schema:{}", self.message_type)
+        dataschema(&self.message_type)
     }
 
     /// `sequence` as it travels: 20 digits.
@@ -111,3 +116,6 @@ impl Envelope {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

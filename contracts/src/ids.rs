@@ -239,7 +239,8 @@ string_id! {
     /// Id of a vacation: `<engagement>-<date>`.
     VacationId, "^[a-z0-9]{6,32}-[0-9]{4}-[0-9]{2}-[0-9]{2}$", |text| {
         let ok = text.split_once('-').is_some_and(|(engagement, date)| {
-            engagement.parse::<EngagementId>().is_ok() && date.parse::<NaiveDate>().is_ok()
+            let day = date.parse::<NaiveDate>();
+            engagement.parse::<EngagementId>().is_ok() && day.is_ok_and(|d| d.to_string() == date)
         });
         forme(ok, text, "identifiant de vacation", "<engagement>-<aaaa-mm-jj>")
     }
@@ -332,10 +333,10 @@ impl FromStr for Mois {
     type Err = IdError;
     fn from_str(text: &str) -> Result<Self, IdError> {
         let err = IdError::Forme { quoi: "mois", attendu: "aaaa-mm" };
-        if text.len() != 7 {
-            return Err(err);
+        match format!("{text}-01").parse::<NaiveDate>().map(Self::of) {
+            Ok(mois) if mois.to_string() == text => Ok(mois),
+            Ok(_) | Err(_) => Err(err),
         }
-        format!("{text}-01").parse::<NaiveDate>().map(Self::of).map_err(|_| err)
     }
 }
 
@@ -372,3 +373,6 @@ impl JsonSchema for Mois {
         json_schema!({ "type": "string", "pattern": "^[0-9]{4}-(0[1-9]|1[0-2])$" })
     }
 }
+
+#[cfg(test)]
+mod tests;

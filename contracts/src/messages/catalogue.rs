@@ -1,9 +1,12 @@
 //! The catalogue itself: every message with its schema, for generated artefacts and their checks.
 
+use std::collections::BTreeMap;
+
 use schemars::{Schema, schema_for};
 use serde_json::Value;
 
 use super::{Famille, Flux, Message};
+use crate::envelope::dataschema;
 
 /// One message of the catalogue.
 #[derive(Debug)]
@@ -18,6 +21,29 @@ pub struct Entry {
     pub schema: Schema,
     /// Decodes a body and encodes it again.
     pub round_trip: fn(&Value) -> Result<Value, serde_json::Error>,
+    /// Decodes a body and says what it is about.
+    pub subject: fn(&Value) -> Result<String, serde_json::Error>,
+}
+
+impl Entry {
+    /// The schema as it is published: `$id` as in the envelope's `dataschema`, keys sorted whatever
+    /// the features of the JSON library, two spaces, a final line end.
+    pub fn schema_text(&self) -> String {
+        let mut schema = self.schema.clone();
+        schema.insert("$id".to_owned(), dataschema(self.message_type).into());
+        format!("{:#}\n", sorted(schema.as_value()))
+    }
+}
+
+fn sorted(value: &Value) -> Value {
+    match value {
+        Value::Object(map) => {
+            let ordered: BTreeMap<_, _> = map.iter().collect();
+            Value::Object(ordered.into_iter().map(|(k, v)| (k.clone(), sorted(v))).collect())
+        }
+        Value::Array(items) => Value::Array(items.iter().map(sorted).collect()),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.clone(),
+    }
 }
 
 fn entry<M: Message>() -> Entry {
@@ -27,6 +53,7 @@ fn entry<M: Message>() -> Entry {
         famille: M::FAMILLE,
         schema: schema_for!(M),
         round_trip: |body| serde_json::to_value(serde_json::from_value::<M>(body.clone())?),
+        subject: |body| Ok(serde_json::from_value::<M>(body.clone())?.subject()),
     }
 }
 
