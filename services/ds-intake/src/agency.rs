@@ -167,7 +167,7 @@ impl Client {
 
     async fn ecrire(&self, numero: u64, cible: Cible, attempt: Attempt) -> Result<Answer, Erreur> {
         let mut etat = None;
-        if attempt == Attempt::AfterAmbiguous {
+        if attempt != Attempt::First {
             let lu = self.relire(numero).await?;
             if cible.atteinte(lu.state) {
                 return Ok(Answer::Ecrit { etat: lu.state });

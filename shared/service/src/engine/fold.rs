@@ -9,27 +9,15 @@ use std::{
 use bus::Origin;
 use chrono::{DateTime, Utc};
 use contracts::{Flux, Referentiel};
-use serde::{Deserialize, Serialize};
 use store::{FailureRow, InputKind, InputRow, Loaded, RowContext, StateWrite, Writes};
 use uuid::Uuid;
 
 use super::{
     item::{Bad, Item, Ready, Settle, ask_row},
     sortie::{announce, announce_closed, effect_id, input_row, meta_text, outbox_row},
+    stored::{Stored, parse_state},
 };
 use crate::api::{AskKind, Context, Decision, Effect, Input, Outgoing, Service};
-
-/// A state as it is stored: the service's, and what the frame remembers beside it.
-#[derive(Serialize, Deserialize)]
-struct Stored<T> {
-    /// Version of the shape of `s`.
-    v: u32,
-    /// The last sequence seen of each « source subject ».
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    vus: BTreeMap<String, u64>,
-    /// The service's state.
-    s: T,
-}
 
 /// A state while its batch is decided.
 struct Slot<S: Service> {
@@ -331,29 +319,6 @@ impl<S: Service> Folder<'_, S> {
         }
         self.writes
     }
-}
-
-/// Reads a stored state, brought to the present version.
-pub(crate) fn read_state<S: Service>(body: &str) -> Result<S::State, String> {
-    parse_state::<S>(body).map(|stored| stored.s)
-}
-
-fn parse_state<S: Service>(body: &str) -> Result<Stored<S::State>, String> {
-    #[derive(Deserialize)]
-    struct Version {
-        v: u32,
-    }
-    let version = serde_json::from_str::<Version>(body).map_err(|e| e.to_string())?.v;
-    if version == S::STATE_VERSION {
-        return serde_json::from_str(body).map_err(|e| e.to_string());
-    }
-    let old: Stored<serde_json::Value> = serde_json::from_str(body).map_err(|e| e.to_string())?;
-    let mut value = old.s;
-    for from in version..S::STATE_VERSION {
-        value = S::upcast(from, value)?;
-    }
-    let s = serde_json::from_value(value).map_err(|e| e.to_string())?;
-    Ok(Stored { v: S::STATE_VERSION, vus: old.vus, s })
 }
 
 /// (« source subject », sequence) of a snapshot published by a service of Relais.

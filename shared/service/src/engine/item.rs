@@ -141,6 +141,11 @@ pub(crate) fn exchange_flux(exchange: &str) -> Flux {
 }
 
 impl<S: Service> Item<S> {
+    /// The input is a row of the store, not a message that would be lost with its acknowledgement.
+    pub(super) fn is_in_store(&self) -> bool {
+        !matches!(self.settle, Settle::Nothing)
+    }
+
     /// Makes a delivery ready.
     pub(crate) fn from_delivery(delivery: Delivery, now: DateTime<Utc>) -> Self {
         let Delivery { flux, routing_key, mut envelope, origin, rejection, .. } = delivery;

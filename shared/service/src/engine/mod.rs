@@ -9,6 +9,7 @@ mod item;
 mod relay;
 mod replay;
 mod sortie;
+mod stored;
 
 use std::{
     collections::BTreeMap,
@@ -31,7 +32,7 @@ use self::{
 };
 use crate::{api::Service, metrics::Metrics, telemetry};
 
-pub(crate) use self::{fold::read_state, sortie::announce_closed};
+pub(crate) use self::{sortie::announce_closed, stored::read_state};
 
 /// Largest batch.
 const BATCH: usize = 256;
@@ -158,12 +159,18 @@ impl<S: Service> Engine<S> {
             match self.commit(part, None).await {
                 Ok(()) => {}
                 Err(StoreError::Conflict) if conflicts < 3 => todo.push((part, conflicts + 1)),
-                Err(StoreError::Conflict) if part.len() == 1 && conflicts >= 6 => {
-                    // Its row was replaced or settled by somebody else: it is claimed again if it
-                    // still exists. A message cannot end here: its state is loaded anew each time.
-                    tracing::debug!(service = S::NAME, "input settled elsewhere");
+                Err(StoreError::Conflict) if part.len() == 1 => {
+                    if conflicts >= 6 && part[0].is_in_store() {
+                        // Replaced, or settled by somebody else; if the row still exists it is
+                        // claimed again when its lease runs out. A message is never left so.
+                        tracing::debug!(service = S::NAME, "input settled elsewhere");
+                    } else {
+                        todo.push((part, conflicts + 1));
+                        if conflicts >= 6 && !self.pause().await {
+                            return false;
+                        }
+                    }
                 }
-                Err(StoreError::Conflict) if part.len() == 1 => todo.push((part, conflicts + 1)),
                 Err(StoreError::Data(source)) if part.len() == 1 => {
                     let reason = source.to_string();
                     if self.commit(part, Some("the database refuses a value")).await.is_err() {
