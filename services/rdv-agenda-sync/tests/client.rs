@@ -80,7 +80,7 @@ async fn a_passing_fault_is_transient_and_leaves_one_object() {
         FaultKind::Status(503),
         FaultKind::TooMany(7),
         FaultKind::Wrong,
-        FaultKind::Slow(Duration::from_millis(900)),
+        FaultKind::Slow(Duration::from_millis(2200)),
     ];
     let banc = Banc::new(Options::default()).await;
     let service = service(&banc);
@@ -197,7 +197,7 @@ async fn tokens_rotate_and_are_stored_encrypted_before_use() {
 async fn an_exchange_whose_answer_is_lost_does_not_lose_the_consent() {
     let banc = Banc::new(Options::default()).await;
     let organisation = banc.simulateur.creer_organisation("MSP");
-    let slow = FaultKind::Slow(Duration::from_millis(900));
+    let slow = FaultKind::Slow(Duration::from_millis(2200));
     banc.simulateur
         .faults
         .set(move |call, n| (call == "POST /oauth/token" && n == 0).then_some(slow));

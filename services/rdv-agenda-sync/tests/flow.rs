@@ -2,6 +2,8 @@
 //! authorisation to a day held, with real webhooks.
 
 mod commun;
+#[path = "commun/facteur.rs"]
+mod facteur;
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,6 +19,7 @@ use contracts::{
         VacationRealisee,
     },
 };
+use facteur::{Boite, facteur};
 use rdv_agenda_sync::{
     RdvAgendaSync, ics,
     simulator::{MARQUEUR, Options},
@@ -31,6 +34,7 @@ struct Bout {
     running: Running,
     temoin: Box<dyn Consumer>,
     vus: Vec<Envelope>,
+    boite: Boite,
 }
 
 fn referentiel() -> Arc<Referentiel> {
@@ -86,6 +90,7 @@ async fn flux(options: Options) -> Bout {
     let spec = QueueSpec { name: "temoin".to_owned(), bindings };
     let temoin = bus.consume(&spec, 100).await.expect("consume");
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("bind");
+    let (smtp, boite) = facteur(&banc.tasks).await;
     let public_url = format!("http://{}", listener.local_addr().expect("address"));
     let host = Host {
         clock: banc.clock.clone(),
@@ -94,13 +99,13 @@ async fn flux(options: Options) -> Bout {
         referentiel: referentiel(),
         listener,
         links: LinksConfig::default(),
-        smtp: None,
+        smtp: Some(smtp),
         operator_token: Some(kernel::Secret::new("jeton")),
         data_dir: banc.dir.path().to_owned(),
     };
     let config = banc.config(&public_url);
     let running = service::start::<RdvAgendaSync>(config, host).await.expect("started");
-    Bout { banc, bus, running, temoin, vus: Vec::new() }
+    Bout { banc, bus, running, temoin, vus: Vec::new(), boite }
 }
 
 impl Bout {
@@ -260,8 +265,12 @@ async fn from_the_authorisation_to_a_day_held() {
     assert_eq!(flux.faits::<AgendaFerme>().len(), 1);
     let task = flux.faits::<TacheOuverte>().pop().expect("a task");
     assert_eq!(task.gabarit, "rdv-revocation");
-    let faults = flux.faits::<PanneOuverte>();
-    assert!(faults.iter().all(|p| p.message_type == "courriel"), "no SMTP here: {faults:?}");
+    assert_eq!(flux.faits::<PanneOuverte>(), []);
+    let mails = flux.boite.lock().expect("lock").clone();
+    let calendars = mails.iter().filter(|m| m.contains("text/calendar")).count();
+    assert_eq!(calendars, flux.faits::<PlanningPublie>().len(), "one mail each");
+    assert!(calendars < mails.len(), "the doctor's invitation");
+    assert!(mails.iter().all(|m| !m.contains(MARQUEUR)));
     flux.sans_patient();
     flux.fin().await;
 }

@@ -49,7 +49,7 @@ impl Banc {
             client_id = "relais"
             client_secret = "secret-fictif"
             refresh_token_initial = "consentement-fictif"
-            api = {{ base_url = "{}", timeout_ms = 400 }}
+            api = {{ base_url = "{}", timeout_ms = 1500 }}
             "#,
             self.simulateur.url()
         );
