@@ -5,10 +5,9 @@ use contact::{Lien, Modele};
 use contracts::{
     DossierId,
     messages::{
-        Activite, ActiviteAutorisee, ActiviteModifiee, ActiviteNotifiee, ActiviteRetablie,
-        ActiviteSuspendue, ActiviteTerminee, CandidatureDeposee, CandidatureModifiee,
-        ComplementDemande, Issue, RelanceEnvoyee, Situation, SuspensionLevee, SuspensionPrononcee,
-        TacheFaite, TacheOuverte, VerificationDemandee,
+        Activite, ActiviteAutorisee, ActiviteModifiee, ActiviteNotifiee, ActiviteTerminee,
+        CandidatureDeposee, CandidatureModifiee, ComplementDemande, Issue, RelanceEnvoyee,
+        Situation, TacheFaite, TacheOuverte, VerificationDemandee,
     },
 };
 use kernel::paris_date;
@@ -23,19 +22,19 @@ use crate::{
     },
 };
 
-fn jour(text: &str) -> NaiveDate {
+pub(crate) fn jour(text: &str) -> NaiveDate {
     text.parse().expect("date")
 }
 
 /// Filed, known to the RPPS, asked.
-fn demandee(cdom: &str, lieux: &[&str]) -> Banc<OrdinalAdapter> {
+pub(crate) fn demandee(cdom: &str, lieux: &[&str]) -> Banc<OrdinalAdapter> {
     let mut banc = banc();
     banc.fait(DS, 1, &CandidatureDeposee(candidature(cdom, lieux)));
     banc.fait(RPPS, 1, &identite(rpps(), true));
     banc
 }
 
-fn autorisee(lieux: &[&str]) -> Banc<OrdinalAdapter> {
+pub(crate) fn autorisee(lieux: &[&str]) -> Banc<OrdinalAdapter> {
     let mut banc = demandee("63", lieux);
     banc.reponse(&cdom("63"), &rendue(1, Issue::Favorable));
     banc
@@ -51,12 +50,12 @@ fn autre_dossier(banc: &mut Banc<OrdinalAdapter>, n: u64, lieux: &[&str]) {
     banc.fait(DS, 2, &decision);
 }
 
-fn liens(banc: &Banc<OrdinalAdapter>) -> Vec<Lien> {
+pub(crate) fn liens(banc: &Banc<OrdinalAdapter>) -> Vec<Lien> {
     let links = banc.courriels.iter().filter_map(|(_, Ask::Courriel(c))| c.lien.clone());
     links.collect()
 }
 
-fn repondre(banc: &mut Banc<OrdinalAdapter>, lien: &Lien, choix: &str) {
+pub(crate) fn repondre(banc: &mut Banc<OrdinalAdapter>, lien: &Lien, choix: &str) {
     let event = OrdinalAdapter::reponse(lien, choix).expect("a choice of the question");
     banc.evenement(&lien.cle, event);
 }
@@ -75,7 +74,7 @@ fn activites(banc: &Banc<OrdinalAdapter>) -> Vec<(String, Activite)> {
     .collect()
 }
 
-fn suite(banc: &Banc<OrdinalAdapter>) -> Vec<String> {
+pub(crate) fn suite(banc: &Banc<OrdinalAdapter>) -> Vec<String> {
     activites(banc).into_iter().map(|(n, a)| format!("{n} {}", a.a_compter_du)).collect()
 }
 
@@ -300,68 +299,6 @@ fn a_contact_that_changes_is_told_while_the_engagement_lives() {
     let task = banc.corps::<TacheOuverte>().remove(0);
     assert_eq!(task.gabarit, "candidature-modifiee");
     assert_eq!(task.champs["modifications"], "lieux_souhaites");
-}
-
-fn suspendre(banc: &mut Banc<OrdinalAdapter>, code: &str, day: &str) {
-    banc.reponse(&cdom(code), &SuspensionPrononcee { rpps: rpps(), a_compter_du: jour(day) });
-}
-
-fn lever(banc: &mut Banc<OrdinalAdapter>, day: &str) {
-    banc.reponse(&cdom("63"), &SuspensionLevee { rpps: rpps(), a_compter_du: jour(day) });
-}
-
-#[test]
-fn only_the_cdom_of_registration_suspends_a_known_doctor() {
-    let mut banc = banc();
-    suspendre(&mut banc, "63", "2026-03-10");
-    assert_eq!(banc.pannes(), ["medecin-inconnu"]);
-    let mut banc = autorisee(&["ambert", "lapalisse"]);
-    suspendre(&mut banc, "03", "2026-03-10");
-    assert_eq!(banc.pannes(), ["mauvaise-agence"]);
-    suspendre(&mut banc, "63", "2026-03-10");
-    suspendre(&mut banc, "63", "2026-03-10");
-    let suspended = banc.corps::<ActiviteSuspendue>();
-    assert_eq!(suspended.len(), 2, "every engagement, once");
-    assert!(suspended.iter().all(|a| a.0.a_compter_du == jour("2026-03-10")));
-    lever(&mut banc, "2026-05-01");
-    assert_eq!(banc.compte("activite.retablie.v1"), 2);
-}
-
-#[test]
-fn measures_of_the_order_end_the_same_in_any_order() {
-    let mut banc = autorisee(&["ambert"]);
-    lever(&mut banc, "2026-05-01");
-    assert_eq!(suite(&banc), ["autorisee 2026-03-02"]);
-    suspendre(&mut banc, "63", "2026-03-10");
-    assert_eq!(
-        suite(&banc),
-        ["autorisee 2026-03-02", "suspendue 2026-03-10", "retablie 2026-05-01"]
-    );
-    assert_eq!(banc.corps::<ActiviteRetablie>()[0].0.situation, Situation::Ouverte);
-}
-
-#[test]
-fn a_suspension_known_before_the_authorisation_follows_it() {
-    let mut banc = demandee("63", &["ambert"]);
-    suspendre(&mut banc, "63", "2026-03-10");
-    banc.reponse(&cdom("63"), &rendue(1, Issue::Favorable));
-    assert_eq!(suite(&banc), ["autorisee 2026-03-02", "suspendue 2026-03-10"]);
-}
-
-#[test]
-fn days_of_a_suspension_are_not_worked_whatever_ends_the_engagement() {
-    let mut banc = autorisee(&["ambert"]);
-    suspendre(&mut banc, "63", "2026-02-20");
-    let lien = liens(&banc).remove(0);
-    repondre(&mut banc, &lien, "retirer");
-    assert_eq!(banc.corps::<ActiviteTerminee>()[0].0.a_compter_du, jour("2026-02-20"));
-
-    let mut late = autorisee(&["ambert"]);
-    late.operateur("retirer", &cle_engagement("ambert"), &[("cause", "radiation")]);
-    assert_eq!(late.corps::<ActiviteTerminee>()[0].0.cause.as_deref(), Some("radiation"));
-    suspendre(&mut late, "63", "2026-02-20");
-    let told = late.corps::<ActiviteModifiee>().remove(0).0;
-    assert_eq!((told.situation, told.a_compter_du), (Situation::Terminee, jour("2026-02-20")));
 }
 
 #[test]

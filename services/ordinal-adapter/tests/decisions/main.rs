@@ -3,5 +3,6 @@
 mod banc;
 mod histoires;
 mod monde;
+mod ordre;
 mod proprietes;
 mod table;
