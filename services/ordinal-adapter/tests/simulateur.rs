@@ -12,7 +12,9 @@ use contracts::{
 use kernel::{Clock, Tasks, VirtualDriver, derive_id};
 use ordinal_adapter::{
     Entrant,
-    simulator::{CdomSimule, Facon, ReactionCdom, Script, reaction_par_defaut},
+    simulator::{
+        CdomSimule, Facon, ReactionCdom, Script, choix, reaction_par_defaut, repondre_au_lien,
+    },
 };
 
 struct Scene {
@@ -191,4 +193,34 @@ fn the_default_reaction_depends_on_nothing_but_the_request() {
         *issues.entry(format!("{issue:?}")).or_default() += 1;
     }
     assert!(issues["Favorable"] > 380 && issues["Defavorable"] > 10, "{issues:?}");
+}
+
+#[tokio::test]
+async fn a_link_is_answered_as_a_browser_does() {
+    use agency::{HttpClient, HttpSettings};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let base_url = format!("http://{}", listener.local_addr().expect("bound"));
+    let page = async {
+        let (mut stream, _) = listener.accept().await.expect("a visitor");
+        let mut request = String::new();
+        let mut buffer = [0; 1024];
+        while !request.ends_with("choix=favorable") {
+            let read = stream.read(&mut buffer).await.expect("readable");
+            assert_ne!(read, 0, "closed too early: {request}");
+            request.push_str(&String::from_utf8_lossy(&buffer[..read]));
+        }
+        let answer = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+        stream.write_all(answer.as_bytes()).await.expect("writable");
+        request
+    };
+    let settings =
+        HttpSettings { base_url: base_url.clone(), timeout_ms: 5_000, max_body_bytes: 1 << 16 };
+    let client = HttpClient::new(settings).expect("a client");
+    let link = format!("{base_url}/r/jeton");
+    let (request, outcome) =
+        tokio::join!(page, repondre_au_lien(&client, &link, choix(Issue::Favorable)));
+    outcome.expect("taken");
+    assert!(request.starts_with("POST /r/jeton HTTP/1.1"), "{request}");
 }
