@@ -14,6 +14,7 @@ use serde::Deserialize;
 /// validite_lien_jours = 60
 /// rdv_minimum = 1
 /// delai_sans_attestation_jours = 10
+/// delai_facturation_jours = 30
 /// delai_paiement_jours = 30
 /// lignes_max_par_etat = 2000
 ///
@@ -38,6 +39,8 @@ pub struct Config {
     pub rdv_minimum: u32,
     /// Days after the vacation that a site has to contradict the agenda.
     pub delai_sans_attestation_jours: u32,
+    /// Days that an owed half-day waits for a numéro AM or bank details before a task is opened.
+    pub delai_facturation_jours: u32,
     /// Days that a CPAM has to pay a statement before a task is opened.
     pub delai_paiement_jours: u32,
     /// Lines of one statement; more lines make several statements of the same month.
@@ -69,6 +72,7 @@ impl Default for Config {
             validite_lien_jours: 60,
             rdv_minimum: 1,
             delai_sans_attestation_jours: 10,
+            delai_facturation_jours: 30,
             delai_paiement_jours: 30,
             lignes_max_par_etat: 2000,
             baremes: vec![Bareme {

@@ -163,6 +163,9 @@ pub struct MedecinMois {
     pub facturations: BTreeMap<EngagementId, (u64, FacturationOuverte)>,
     /// Everything owed, rejected or corrected.
     pub lignes: BTreeMap<Uuid, LigneDue>,
+    /// Engagements whose lines wait for a number or for bank details, and since when.
+    #[serde(default)]
+    pub attentes: BTreeMap<EngagementId, NaiveDate>,
     /// Open tasks.
     pub taches: BTreeMap<Uuid, Tache>,
 }
@@ -265,6 +268,8 @@ pub enum Tache {
     PresenceContestee(VacationId),
     /// Something changed after the half-days were settled.
     AVerifier(VacationId),
+    /// Owed half-days wait for a number or for bank details.
+    FacturationManquante(EngagementId),
 }
 
 /// A site's day: who must be attested, and what was answered.

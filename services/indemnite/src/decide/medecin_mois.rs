@@ -1,6 +1,7 @@
 //! A doctor's month decides what is owed: one line per (doctor, day, half-day), whatever the
 //! sites; once settled, a vacation is never decided again, only corrected by a person.
 
+mod attente;
 mod lignes;
 
 pub(super) use lignes::{corriger, payee, rejetee, tache_fermee};
@@ -68,6 +69,7 @@ pub(super) fn facturation(
     state: Option<&State>,
     version: u64,
     facturation: &FacturationOuverte,
+    cx: &Cx<'_>,
 ) -> Decided {
     let mut month = month_of(state)?;
     let engagement = facturation.engagement.clone();
@@ -76,18 +78,22 @@ pub(super) fn facturation(
     }
     month.facturations.insert(engagement.clone(), (version, facturation.clone()));
     let mut effects = Effects::new();
-    hand_over(&mut month, &engagement, &mut effects);
+    hand_over(&mut month, &engagement, cx, &mut effects);
     Ok(next(State::MedecinMois(month), effects))
 }
 
-/// The site's delay to contradict the agenda is over.
-pub(super) fn echeance(month: &MedecinMois, reason: &str, cx: &Cx<'_>) -> Decided {
-    let vacation = reason.strip_prefix(ECHEANCE).and_then(|id| id.parse::<VacationId>().ok());
-    let Some(id) = vacation.filter(|id| month.vacations.contains_key(id)) else {
-        return Ok(Decision::Ignore("reveil-sans-objet"));
-    };
+/// The site's delay to contradict the agenda is over, or lines waited too long.
+pub(super) fn reveil(month: &MedecinMois, reason: &str, cx: &Cx<'_>) -> Decided {
     let (mut month, mut effects) = (month.clone(), Effects::new());
-    settle(&mut month, &id, cx, &mut effects)?;
+    let engagement = reason.strip_prefix(attente::FACTURATION).and_then(|id| id.parse().ok());
+    let vacation = reason.strip_prefix(ECHEANCE).and_then(|id| id.parse::<VacationId>().ok());
+    if let Some(engagement) = engagement {
+        attente::signaler(&mut month, &engagement, cx, &mut effects);
+    } else if let Some(id) = vacation.filter(|id| month.vacations.contains_key(id)) {
+        settle(&mut month, &id, cx, &mut effects)?;
+    } else {
+        return Ok(Decision::Ignore("reveil-sans-objet"));
+    }
     Ok(next(State::MedecinMois(month), effects))
 }
 
@@ -205,7 +211,7 @@ fn retain(
         month.taches.insert(tache, Tache::DoublePresence(id.clone()));
     }
     close_about(month, effects, |t| *t == Tache::PresenceContestee(id.clone()));
-    hand_over(month, &tenue.engagement, effects);
+    hand_over(month, &tenue.engagement, cx, effects);
     Ok(())
 }
 
@@ -258,34 +264,44 @@ fn task(cx: &Cx<'_>, gabarit: &str, tenue: &Tenue, effects: &mut Effects) -> Uui
 
 /// Gives every line of an engagement that waits for it to the CPAM's next statement, once the
 /// number exists and the CPAM has the bank details; each line once, for ever.
-fn hand_over(month: &mut MedecinMois, engagement: &EngagementId, effects: &mut Effects) {
-    let Some((_, billing)) = month.facturations.get(engagement) else { return };
-    if billing.rib != Rib::Present {
-        return;
-    }
-    for (id, due) in &mut month.lignes {
-        if due.engagement != *engagement || due.cpam.is_some() || due.sort != Sort::Due {
-            continue;
+fn hand_over(
+    month: &mut MedecinMois,
+    engagement: &EngagementId,
+    cx: &Cx<'_>,
+    effects: &mut Effects,
+) {
+    let billing = month.facturations.get(engagement).map(|(_, billing)| billing.clone());
+    if let Some(billing) = billing.filter(|b| b.rib == Rib::Present) {
+        for (id, due) in &mut month.lignes {
+            if due.engagement != *engagement || due.cpam.is_some() || due.sort != Sort::Due {
+                continue;
+            }
+            let tenue = month.vacations.get(&VacationId::new(engagement, due.date));
+            let Some(tenue) = tenue.and_then(|s| s.tenue.as_ref()) else { continue };
+            due.cpam = Some(billing.cpam.clone());
+            let ligne = Box::new(stated(*id, due, tenue, &billing));
+            let event = Event::Ligne { cpam: billing.cpam.clone(), ligne };
+            effects.push(tell(cle_etat(&billing.cpam), event));
         }
-        let tenue = month.vacations.get(&VacationId::new(engagement, due.date));
-        let Some(tenue) = tenue.and_then(|s| s.tenue.as_ref()) else { continue };
-        due.cpam = Some(billing.cpam.clone());
-        let ligne = LigneEtat {
-            ligne: *id,
-            rpps: tenue.rpps.clone(),
-            nom: tenue.nom.clone(),
-            numero_am: billing.numero_am.clone(),
-            lieu: tenue.lieu.clone(),
-            date: due.date,
-            demi_journee: due.demi_journee,
-            centimes: due.centimes,
-            corrige: match &due.origine {
-                Origine::Retenue => None,
-                Origine::Correction { de, .. } | Origine::Representation { de, .. } => Some(*de),
-            },
-        };
-        let event = Event::Ligne { cpam: billing.cpam.clone(), ligne: Box::new(ligne) };
-        effects.push(tell(cle_etat(&billing.cpam), event));
+    }
+    attente::suivre(month, engagement, cx, effects);
+}
+
+/// A line as the CPAM reads it.
+fn stated(ligne: Uuid, due: &LigneDue, tenue: &Tenue, billing: &FacturationOuverte) -> LigneEtat {
+    LigneEtat {
+        ligne,
+        rpps: tenue.rpps.clone(),
+        nom: tenue.nom.clone(),
+        numero_am: billing.numero_am.clone(),
+        lieu: tenue.lieu.clone(),
+        date: due.date,
+        demi_journee: due.demi_journee,
+        centimes: due.centimes,
+        corrige: match &due.origine {
+            Origine::Retenue => None,
+            Origine::Correction { de, .. } | Origine::Representation { de, .. } => Some(*de),
+        },
     }
 }
 

@@ -50,7 +50,7 @@ pub(crate) fn decide(state: Option<&State>, input: Input<Indemnite>, cx: &Cx<'_>
         },
         Input::Event(event) => decide_event(state, event, cx),
         Input::Wake { reason } => match state {
-            Some(State::MedecinMois(month)) => medecin_mois::echeance(month, &reason, cx),
+            Some(State::MedecinMois(month)) => medecin_mois::reveil(month, &reason, cx),
             Some(State::Attestation(day)) => attestation::wake(day, &reason, cx),
             Some(State::Etat(etat)) => etat::cloture(etat, &reason, cx),
             Some(State::EtatEmis(emis)) => emis::retard(emis, &reason, cx),
@@ -64,7 +64,7 @@ fn decide_event(state: Option<&State>, event: Event, cx: &Cx<'_>) -> Decided {
     match event {
         Event::Tenue(tenue) => medecin_mois::tenue(state, *tenue, cx),
         Event::Facturation { version, facturation } => {
-            medecin_mois::facturation(state, version, &facturation)
+            medecin_mois::facturation(state, version, &facturation, cx)
         }
         Event::Presence { engagement, date, present } => {
             medecin_mois::presence(state, &engagement, date, present, cx)

@@ -12,7 +12,7 @@ use kernel::derive_id;
 use service::{Decision, Effect, Refusal};
 use uuid::Uuid;
 
-use super::{fact_of, hand_over, settle};
+use super::{attente, fact_of, hand_over, settle};
 use crate::{
     decide::{Cx, Decided, Effects, close_task, month_of, next, open_task},
     state::{LigneDue, MedecinMois, Origine, Sort, State, Tache, Tenue},
@@ -96,7 +96,7 @@ pub(in crate::decide) fn corriger(
     let origine = Origine::Correction { de: ligne, motif: motif.to_owned(), par: par.to_owned() };
     let due = LigneDue { centimes, origine, cpam: None, sort: Sort::Due, ..base };
     let mut effects = Effects::new();
-    add_line(&mut month, id, due, &mut effects)?;
+    add_line(&mut month, id, due, cx, &mut effects)?;
     Ok(next(State::MedecinMois(month), effects))
 }
 
@@ -117,7 +117,7 @@ pub(in crate::decide) fn tache_fermee(
     let decision = champs.get("decision").map(String::as_str);
     match about {
         Tache::LigneRejetee(ligne) => match decision {
-            None | Some("representer") => restate(&mut month, ligne, par, &mut effects)?,
+            None | Some("representer") => restate(&mut month, ligne, par, cx, &mut effects)?,
             Some("abandonner") => give_up(&mut month, ligne, par)?,
             Some(_) => return Err(unknown_decision("representer ou abandonner")),
         },
@@ -131,6 +131,12 @@ pub(in crate::decide) fn tache_fermee(
             }
             Some(_) => return Err(unknown_decision("payer ou refuser")),
         },
+        Tache::FacturationManquante(engagement) => {
+            // Still waiting: counted anew.
+            if month.attentes.contains_key(&engagement) {
+                attente::armer(&mut month, &engagement, cx, &mut effects);
+            }
+        }
         Tache::DoublePresence(_) | Tache::AVerifier(_) => {}
     }
     Ok(next(State::MedecinMois(month), effects))
@@ -141,6 +147,7 @@ fn restate(
     month: &mut MedecinMois,
     ligne: Uuid,
     par: &str,
+    cx: &Cx<'_>,
     effects: &mut Effects,
 ) -> Result<(), Refusal> {
     let id = derive_id(&["indemnite", "representation", &ligne.to_string()]);
@@ -148,7 +155,7 @@ fn restate(
     let origine = Origine::Representation { de: ligne, par: par.to_owned() };
     let due = LigneDue { origine, cpam: None, sort: Sort::Due, ..rejected.clone() };
     rejected.sort = Sort::Representee { par: id };
-    add_line(month, id, due, effects)
+    add_line(month, id, due, cx, effects)
 }
 
 /// Gives a rejected line up; what remains must not be negative.
@@ -165,13 +172,14 @@ fn add_line(
     month: &mut MedecinMois,
     id: Uuid,
     due: LigneDue,
+    cx: &Cx<'_>,
     effects: &mut Effects,
 ) -> Result<(), Refusal> {
     let rpps = tenue_of(month, &due)?.rpps.clone();
     effects.push(Effect::publish(&IndemniteCorrigee(fact_of(id, &due, &rpps))));
     let engagement = due.engagement.clone();
     month.lignes.insert(id, due);
-    hand_over(month, &engagement, effects);
+    hand_over(month, &engagement, cx, effects);
     Ok(())
 }
 

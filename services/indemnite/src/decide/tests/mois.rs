@@ -14,6 +14,9 @@ const WAKE: &str = "echeance/0aaaaaaaaa-2026-02-03";
 const RETAINED: &str = "publish indemnite.retenue.v1";
 const STATED: &str = "tell etat/631 Ligne";
 
+const WAIT: &str = "wake facturation/0aaaaaaaaa 2026-03-06T07:00:00+00:00";
+const NO_WAIT: &str = "cancel facturation/0aaaaaaaaa";
+
 fn cancel() -> String {
     format!("cancel {WAKE}")
 }
@@ -22,17 +25,19 @@ fn cancel() -> String {
 fn attested_half_days_are_owed_at_once_and_stated_when_the_number_and_the_rib_exist() {
     let mut key = key();
     assert_eq!(key.event(held(1, &[M, AM], 0)), [format!("wake {WAKE} 2026-02-13T07:00:00+00:00")]);
-    assert_eq!(key.event(presence(true)), [&cancel(), RETAINED, RETAINED]);
+    assert_eq!(key.event(presence(true)), [&cancel(), RETAINED, RETAINED, WAIT]);
     assert_eq!(key.event(presence(false)), ["ignore presence-connue"]);
     assert!(key.event(billing(2, Rib::Manquant)).is_empty(), "a missing RIB suspends");
-    assert_eq!(key.event(billing(3, Rib::Present)), [STATED, STATED]);
+    assert_eq!(key.event(billing(3, Rib::Present)), [STATED, STATED, NO_WAIT]);
     assert_eq!(key.event(billing(2, Rib::Present)), ["ignore depasse"]);
     assert!(key.event(billing(4, Rib::Present)).is_empty(), "each line once");
 }
 
 #[test]
 fn honoured_appointments_without_contradiction_are_enough_after_ten_days() {
-    for (rdv, expected) in [(1, vec![cancel(), RETAINED.to_owned()]), (0, vec![cancel()])] {
+    let wait = "wake facturation/0aaaaaaaaa 2026-03-15T07:00:00+00:00".to_owned();
+    let paid = vec![cancel(), RETAINED.to_owned(), wait];
+    for (rdv, expected) in [(1, paid), (0, vec![cancel()])] {
         let mut key = key();
         key.event(held(1, &[M], rdv));
         assert_eq!(key.wake("2026-02-13T07:00:00Z", WAKE), expected, "{rdv} appointments");
@@ -68,7 +73,7 @@ fn a_contradiction_is_not_paid_but_shown() {
     );
     assert_eq!(
         contested.event(closed(task, &[("decision", "payer")])),
-        ["publish tache.faite.v1", &cancel(), RETAINED]
+        ["publish tache.faite.v1", &cancel(), RETAINED, WAIT]
     );
     assert_eq!(contested.event(closed(task, &[])), ["ignore tache-close"]);
 }
@@ -80,7 +85,7 @@ fn before_they_are_owed_half_days_follow_the_agenda_and_after_only_a_person_does
     assert_eq!(key.event(held(2, &[], 0)), [cancel()]);
     assert_eq!(key.event(held(1, &[M], 9)), ["ignore depasse"]);
     assert_eq!(key.event(presence(true)), [cancel()], "nothing held, nothing owed");
-    assert_eq!(key.event(held(3, &[AM], 1)), [&cancel(), RETAINED]);
+    assert_eq!(key.event(held(3, &[AM], 1)), [&cancel(), RETAINED, WAIT]);
     assert!(key.event(held(4, &[AM], 7)).is_empty(), "appointments alone change nothing");
     assert_eq!(key.event(held(5, &[M, AM], 7)), ["publish tache.ouverte.v1"]);
     assert!(key.event(held(6, &[], 0)).is_empty(), "shown once");
@@ -91,7 +96,7 @@ fn before_they_are_owed_half_days_follow_the_agenda_and_after_only_a_person_does
 fn an_answer_before_the_day_is_known_is_kept() {
     let mut key = key();
     assert!(key.event(presence(true)).is_empty());
-    assert_eq!(key.event(held(1, &[M], 0)), [&cancel(), RETAINED]);
+    assert_eq!(key.event(held(1, &[M], 0)), [&cancel(), RETAINED, WAIT]);
 }
 
 #[test]
@@ -193,4 +198,25 @@ fn a_day_before_the_first_scale_is_refused() {
     let attested =
         Event::Presence { engagement: id("0aaaaaaaaa"), date: id("2025-08-29"), present: true };
     assert_eq!(key.event(attested), ["refuse sans-bareme"]);
+}
+
+#[test]
+fn owed_half_days_that_wait_too_long_are_shown_again_and_again_until_they_are_stated() {
+    let mut key = key();
+    key.event(held(1, &[M, AM], 1));
+    key.event(presence(true));
+    let wake = "facturation/0aaaaaaaaa";
+    assert_eq!(key.wake("2026-03-06T07:00:00Z", wake), ["publish tache.ouverte.v1"]);
+    let task = key.task("facturation-manquante", wake, 3);
+    assert!(key.wake("2026-03-06T08:00:00Z", wake).is_empty(), "shown once");
+    assert_eq!(
+        key.event(closed(task, &[])),
+        ["publish tache.faite.v1", "wake facturation/0aaaaaaaaa 2026-04-05T06:00:00+00:00"]
+    );
+    key.wake("2026-04-05T06:00:00Z", wake);
+    assert_eq!(
+        key.event(billing(2, Rib::Present)),
+        [STATED, STATED, NO_WAIT, "publish tache.faite.v1"]
+    );
+    assert!(key.wake("2026-05-05T06:00:00Z", wake).is_empty());
 }
