@@ -138,10 +138,18 @@ impl Annuaire {
         let provisoire = self.data_dir.join(format!("{}.telechargement", extrait.as_str()));
         let fichier = match self.source.rapatrier(dernier, &provisoire).await {
             Ok(path) => path,
-            Err(SourceError::Refus(fichier, refus)) => {
-                return Ok(Answer::refusee(extrait, fichier, refus));
+            Err(error) => {
+                // What was received of it is of no use, and may be what fills the disk.
+                let _ = fs::remove_file(&provisoire);
+                return match error {
+                    SourceError::Refus(fichier, refus) => {
+                        Ok(Answer::refusee(extrait, fichier, refus))
+                    }
+                    SourceError::Http(_) | SourceError::Absent | SourceError::Local(_) => {
+                        Err(error.into())
+                    }
+                };
             }
-            Err(e) => return Err(e.into()),
         };
         let accepte = accepter == Some(titre.fichier.as_str());
         let (regles, data_dir, copy) = (self.regles, self.data_dir.clone(), titre.clone());
