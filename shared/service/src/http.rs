@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use crate::{
     api::{OperatorAction, Service},
-    engine::{Engine, read_state},
+    engine::{Engine, INPUTS, read_state},
     ingress::Ingress,
 };
 
@@ -288,7 +288,8 @@ impl<S: Service> Engine<S> {
             context: RowContext::default(),
         };
         self.store.add_inputs(vec![row]).await?;
-        let _ = self.bells.inputs.send(busy);
+        self.ring_inputs(INPUTS);
+        drop(busy);
         Ok(())
     }
 

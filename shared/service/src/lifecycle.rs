@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 use crate::{
     api::{Equipment, Service},
     config::{self, FrameConfig, LinksConfig},
-    engine::{Engine, Parts, bells},
+    engine::{Engine, INPUTS, Parts, bells},
     http::{self, Web},
     ingress::Ingress,
     metrics::Metrics,
@@ -143,7 +143,8 @@ pub async fn start<S: Service>(config: S::Config, host: Host) -> Result<Running,
     boot::<S>(&config, &store, &clock).await?;
     let tasks = Tasks::new();
     let (bells, ears) = bells();
-    let ingress = Ingress::<S>::new(Arc::clone(&store), clock.clone(), bells.inputs.clone());
+    let (doorbell, mut rung) = tokio::sync::mpsc::unbounded_channel();
+    let ingress = Ingress::<S>::new(Arc::clone(&store), clock.clone(), doorbell);
     let engine = Arc::new(Engine::new(Parts {
         service,
         config,
@@ -155,6 +156,13 @@ pub async fn start<S: Service>(config: S::Config, host: Host) -> Result<Running,
         tasks: tasks.clone(),
         bells,
     }));
+    let door = Arc::clone(&engine);
+    tasks.spawn_until_stopped(async move {
+        while let Some(busy) = rung.recv().await {
+            door.ring_inputs(INPUTS);
+            drop(busy);
+        }
+    });
     let web = Web { engine: Arc::clone(&engine), ingress, links, operator_token };
     let routes = http::router(web);
     let stopping = tasks.clone();

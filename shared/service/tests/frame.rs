@@ -10,9 +10,7 @@ use bus::{Consumer, MemoryBus, Publication, QueueSpec, Transport};
 use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{
     CodeCdom, DossierId, Envelope, Flux, Message, Referentiel, incoming,
-    messages::{
-        CandidatureRefusee, CandidatureRetiree, ComplementDemande, PanneClose, PanneOuverte,
-    },
+    messages::{CandidatureRefusee, CandidatureRetiree, PanneClose, PanneOuverte},
 };
 use kernel::{Clock, Fault, VirtualDriver};
 use serde::{Deserialize, Serialize};
@@ -21,7 +19,7 @@ use service::{
     config::LinksConfig,
 };
 use store::{
-    SharedStore, Store,
+    SharedStore,
     sqlite::{SqliteOptions, SqliteStore},
 };
 use uuid::Uuid;

@@ -17,6 +17,7 @@ use tokio::sync::{Semaphore, mpsc::UnboundedReceiver};
 
 use super::{
     Engine,
+    bells::ANSWERS,
     item::ask_meta,
     sortie::{announce, meta_text},
 };
@@ -89,7 +90,7 @@ impl<S: Service> Engine<S> {
                 Err(error) => self.away_now(&error).await,
             };
             match self.wait(&mut ear, self.next_look(due), held).await {
-                Some(rung) => held = rung,
+                Some((rung, _)) => held = rung,
                 None => break,
             }
         }
@@ -117,31 +118,34 @@ impl<S: Service> Engine<S> {
         let now = self.clock.now();
         let (paused, _) = gates.paused(now);
         let asks = self.store.claim_asks(now, self.lease_end(), &paused, CLAIM).await?;
-        let any = !asks.is_empty();
+        let count = asks.len();
         for ask in asks {
             let busy = self.clock.busy();
             let (engine, gates, limits) = (Arc::clone(self), Arc::clone(gates), Arc::clone(limits));
             calls.spawn(async move {
-                if let Err(error) = engine.call(&gates, &limits, ask).await {
+                let again = engine.call(&gates, &limits, ask).await.unwrap_or_else(|error| {
                     // The lease runs out and the ask is claimed again, as ambiguous.
                     engine.note_away(&error);
+                    true
+                });
+                if again {
+                    let _ = engine.bells.asks.send(busy);
                 }
-                // Look again: a slot, the breaker or the budget may have changed.
-                let _ = engine.bells.asks.send(busy);
             });
         }
-        Ok(any)
+        Ok(count == CLAIM)
     }
 
+    /// Makes one call; true when the loop must look again, because something is due at another time.
     async fn call(
         &self,
         gates: &Gates,
         limits: &BTreeMap<&str, Limit>,
         leased: Leased<AskRow>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         let Leased { lease, row } = leased;
         let (limit, slots) = gates.with(&row.agency, limits, |g| (g.limit, Arc::clone(&g.slots)));
-        let Ok(_slot) = slots.acquire().await else { return Ok(()) };
+        let Ok(_slot) = slots.acquire().await else { return Ok(false) };
         let now = self.clock.now();
         let later =
             match self.store.take_budget(&row.agency, now, limit.window, limit.calls).await? {
@@ -152,7 +156,7 @@ impl<S: Service> Engine<S> {
             gates.with(&row.agency, limits, |g| g.paused_until = Some(at));
             let error = row.last_error.clone().unwrap_or_default();
             self.store.ask_later(row.id, lease, at, &error, false).await?;
-            return Ok(());
+            return Ok(true);
         }
         let started = Instant::now();
         let result = self.attempt(&row).await;
@@ -163,26 +167,29 @@ impl<S: Service> Engine<S> {
         };
         self.metrics.ask(&row.agency, outcome, started.elapsed());
         let now = self.clock.now();
-        let state = gates.with(&row.agency, limits, |g| {
+        let (state, reopened) = gates.with(&row.agency, limits, |g| {
+            let before = g.breaker.state();
             match &result {
                 Err(Fault::Transient { retry_after, .. }) => g.breaker.failed(now, *retry_after),
                 Ok(_) | Err(Fault::Permanent { .. }) => g.breaker.answered(),
             }
-            g.breaker.state()
+            let state = g.breaker.state();
+            (state, state != before)
         });
         self.metrics.breaker(&row.agency, state);
         match result {
             Ok(answer) => {
                 if self.store.ask_answered(row.id, lease, &answer).await? {
                     self.metrics.success(&row.agency, now);
-                    let _ = self.bells.inputs.send(self.clock.busy());
+                    self.ring_inputs(ANSWERS);
                 }
-                Ok(())
+                Ok(reopened)
             }
             Err(fault) => {
                 let until = gates.with(&row.agency, limits, |g| g.breaker.closed_until(now));
                 gates.with(&row.agency, limits, |g| g.paused_until = until);
-                self.failed(row, lease, &fault).await
+                self.failed(row, lease, &fault).await?;
+                Ok(true)
             }
         }
     }

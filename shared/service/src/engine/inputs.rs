@@ -1,11 +1,17 @@
 //! Takes what waits in the store: wake-ups, events, replays and answers.
 
+use std::sync::atomic::Ordering;
+
 use kernel::Busy;
 use store::{InputKind, InputRow, Leased, StoreError};
 use tokio::sync::mpsc::UnboundedReceiver;
 use uuid::Uuid;
 
-use super::{BATCH, Engine, item::Item};
+use super::{
+    BATCH, Engine,
+    bells::{ANSWERS, INPUTS, Woken},
+    item::Item,
+};
 use crate::api::Service;
 
 impl<S: Service> Engine<S> {
@@ -21,7 +27,11 @@ impl<S: Service> Engine<S> {
                 Err(error) => self.away_now(&error).await,
             };
             match self.wait(&mut ear, self.next_look(due), held).await {
-                Some(rung) => held = rung,
+                Some((rung, Woken::Rung)) => held = rung,
+                Some((busy, Woken::Due)) => {
+                    self.claim.fetch_or(INPUTS | ANSWERS, Ordering::AcqRel);
+                    held = busy;
+                }
                 None => return,
             }
         }
@@ -33,27 +43,41 @@ impl<S: Service> Engine<S> {
         error: &StoreError,
     ) -> Option<chrono::DateTime<chrono::Utc>> {
         self.note_away(error);
+        self.claim.fetch_or(INPUTS | ANSWERS, Ordering::AcqRel);
         self.pause().await;
         Some(self.clock.now())
     }
 
-    /// Claims and decides one batch; false when there was nothing.
+    /// Claims and decides one batch; false when nothing more is there.
     async fn take_inputs(&self) -> Result<bool, StoreError> {
         if self.tasks.is_stopping() {
             return Ok(false);
         }
+        let claim = self.claim.swap(0, Ordering::AcqRel);
         let (now, until) = (self.clock.now(), self.lease_end());
-        let answers = self.store.claim_answers(now, until, BATCH).await?;
-        let inputs = self.store.claim_inputs(now, until, BATCH).await?;
+        let (mut answers, mut inputs) = (Vec::new(), Vec::new());
+        if claim & ANSWERS != 0 {
+            answers = self.store.claim_answers(now, until, BATCH).await?;
+        }
+        if claim & INPUTS != 0 {
+            inputs = self.store.claim_inputs(now, until, BATCH).await?;
+        }
         if answers.is_empty() && inputs.is_empty() {
             return Ok(false);
+        }
+        // A full claim may have left some.
+        if answers.len() == BATCH {
+            self.claim.fetch_or(ANSWERS, Ordering::AcqRel);
+        }
+        if inputs.len() == BATCH {
+            self.claim.fetch_or(INPUTS, Ordering::AcqRel);
         }
         let mut items: Vec<Item<S>> = answers.into_iter().map(Item::from_answer).collect();
         for input in inputs {
             let failure = self.replayed(&input).await?;
             items.push(Item::from_input(input, failure));
         }
-        Ok(self.process(items).await)
+        Ok(self.process(items).await && self.claim.load(Ordering::Acquire) != 0)
     }
 
     async fn replayed(

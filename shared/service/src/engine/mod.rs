@@ -2,6 +2,7 @@
 //! that follow from it (inputs, asks, relay) awake.
 
 mod asks;
+mod bells;
 mod consume;
 mod fold;
 mod inputs;
@@ -14,25 +15,30 @@ mod stored;
 use std::{
     collections::BTreeMap,
     hash::{DefaultHasher, Hash, Hasher},
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, PoisonError, RwLock, atomic::AtomicU8},
     time::{Duration, Instant},
 };
 
 use bus::SharedTransport;
 use chrono::{DateTime, TimeDelta, Utc};
 use contracts::Referentiel;
-use kernel::{Busy, Clock, Tasks};
+use kernel::{Clock, Tasks};
 use store::{SharedStore, StoreError};
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::Mutex;
 
 use self::{
+    bells::{ANSWERS, Follows},
     consume::queues,
     fold::{Outcome, Shared, fold},
     item::Item,
 };
 use crate::{api::Service, metrics::Metrics, telemetry};
 
-pub(crate) use self::{sortie::announce_closed, stored::read_state};
+pub(crate) use self::{
+    bells::{Bells, Ears, INPUTS, bells},
+    sortie::announce_closed,
+    stored::read_state,
+};
 
 /// Largest batch.
 const BATCH: usize = 256;
@@ -59,31 +65,9 @@ pub(crate) struct Engine<S: Service> {
     pub bells: Bells,
     /// When the store was last seen away, for readiness.
     pub store_away: RwLock<Option<Instant>>,
+    /// What the loop of inputs should claim when it is woken: [`INPUTS`], [`ANSWERS`].
+    claim: AtomicU8,
     lanes: Vec<Mutex<()>>,
-}
-
-/// Wakes the loops; what is sent keeps virtual time still until the loop has looked.
-#[derive(Clone)]
-pub(crate) struct Bells {
-    pub inputs: mpsc::UnboundedSender<Busy>,
-    pub asks: mpsc::UnboundedSender<Busy>,
-    pub relay: mpsc::UnboundedSender<Busy>,
-}
-
-/// The listening ends of [`Bells`].
-pub(crate) struct Ears {
-    pub inputs: mpsc::UnboundedReceiver<Busy>,
-    pub asks: mpsc::UnboundedReceiver<Busy>,
-    pub relay: mpsc::UnboundedReceiver<Busy>,
-}
-
-/// A pair of each.
-pub(crate) fn bells() -> (Bells, Ears) {
-    let (inputs, inputs_rx) = mpsc::unbounded_channel();
-    let (asks, asks_rx) = mpsc::unbounded_channel();
-    let (relay, relay_rx) = mpsc::unbounded_channel();
-    let ears = Ears { inputs: inputs_rx, asks: asks_rx, relay: relay_rx };
-    (Bells { inputs, asks, relay }, ears)
 }
 
 /// What an engine is made of.
@@ -112,6 +96,7 @@ impl<S: Service> Engine<S> {
             tasks: parts.tasks,
             bells: parts.bells,
             store_away: RwLock::new(None),
+            claim: AtomicU8::new(INPUTS | ANSWERS),
             lanes: (0..LANES).map(|_| Mutex::new(())).collect(),
         }
     }
@@ -217,7 +202,7 @@ impl<S: Service> Engine<S> {
                     Some(reason) => fold::refuse(items, loaded, &shared, reason),
                 };
                 outcomes = each;
-                follows = Follows::of(&writes);
+                follows = Follows::of(&writes, shared.now);
                 writes
             })
             .await?;
@@ -237,19 +222,6 @@ impl<S: Service> Engine<S> {
             if let (Some(happened), Outcome::Done) = (item.happened, outcome) {
                 self.metrics.critical(now - happened);
             }
-        }
-    }
-
-    fn ring(&self, follows: Follows) {
-        // A loop is gone only at shutdown: what waits in the store is taken at the next start.
-        if follows.inputs {
-            let _ = self.bells.inputs.send(self.clock.busy());
-        }
-        if follows.asks {
-            let _ = self.bells.asks.send(self.clock.busy());
-        }
-        if follows.outbox {
-            let _ = self.bells.relay.send(self.clock.busy());
         }
     }
 
@@ -294,35 +266,6 @@ impl<S: Service> Engine<S> {
         }
     }
 
-    /// Waits for a bell or for `due`; `None` when stopping. What is returned keeps time still.
-    pub(crate) async fn wait(
-        &self,
-        ear: &mut mpsc::UnboundedReceiver<Busy>,
-        due: Option<DateTime<Utc>>,
-        held: Vec<Busy>,
-    ) -> Option<Vec<Busy>> {
-        let timer = due.map(|at| self.clock.timer(at));
-        drop(held);
-        let alarm = async {
-            match timer {
-                Some(timer) => timer.await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            biased;
-            () = self.tasks.stopping() => None,
-            rung = ear.recv() => {
-                let mut held = vec![rung?];
-                while let Ok(more) = ear.try_recv() {
-                    held.push(more);
-                }
-                Some(held)
-            }
-            busy = alarm => Some(vec![busy]),
-        }
-    }
-
     async fn purge_loop(&self) {
         loop {
             let before = self.clock.now().date_naive() - TimeDelta::days(item::INBOX_DAYS + 1);
@@ -330,24 +273,6 @@ impl<S: Service> Engine<S> {
                 self.note_away(&error);
             }
             drop(self.clock.sleep(Duration::from_hours(24)).await);
-        }
-    }
-}
-
-/// What a batch leaves for the other loops.
-#[derive(Clone, Copy, Debug, Default)]
-struct Follows {
-    inputs: bool,
-    asks: bool,
-    outbox: bool,
-}
-
-impl Follows {
-    fn of(writes: &store::Writes) -> Self {
-        Self {
-            inputs: !writes.inputs.is_empty(),
-            asks: !writes.asks.is_empty(),
-            outbox: !writes.outbox.is_empty(),
         }
     }
 }

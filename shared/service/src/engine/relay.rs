@@ -34,7 +34,7 @@ impl<S: Service> Engine<S> {
                 Err(error) => self.away_now(&error).await,
             };
             match self.wait(&mut ear, self.next_look(due), held).await {
-                Some(rung) => held = rung,
+                Some((rung, _)) => held = rung,
                 None => return,
             }
         }
@@ -89,7 +89,8 @@ impl<S: Service> Engine<S> {
             self.store.outbox_later(&failed, at, Vec::new()).await?;
         }
         self.keep_returned(&unroutable, returned).await?;
-        Ok(!self.tasks.is_stopping() || failed.is_empty())
+        // What was not full leaves nothing that is due.
+        Ok(rows.len() == IN_FLIGHT && !self.tasks.is_stopping())
     }
 
     async fn keep_returned(

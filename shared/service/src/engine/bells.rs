@@ -1,0 +1,120 @@
+//! How the loops of a service wake each other: bells that keep virtual time still until the loop
+//! has looked, and timers.
+
+use std::sync::atomic::Ordering;
+
+use chrono::{DateTime, Utc};
+use kernel::Busy;
+use tokio::sync::mpsc;
+
+use super::Engine;
+use crate::api::Service;
+
+/// Inputs may be due.
+pub(crate) const INPUTS: u8 = 1;
+/// Answers may be there.
+pub(super) const ANSWERS: u8 = 2;
+
+/// Wakes the loops; what is sent keeps virtual time still until the loop has looked.
+#[derive(Clone)]
+pub(crate) struct Bells {
+    pub inputs: mpsc::UnboundedSender<Busy>,
+    pub asks: mpsc::UnboundedSender<Busy>,
+    pub relay: mpsc::UnboundedSender<Busy>,
+}
+
+/// The listening ends of [`Bells`].
+pub(crate) struct Ears {
+    pub inputs: mpsc::UnboundedReceiver<Busy>,
+    pub asks: mpsc::UnboundedReceiver<Busy>,
+    pub relay: mpsc::UnboundedReceiver<Busy>,
+}
+
+/// A pair of each.
+pub(crate) fn bells() -> (Bells, Ears) {
+    let (inputs, inputs_rx) = mpsc::unbounded_channel();
+    let (asks, asks_rx) = mpsc::unbounded_channel();
+    let (relay, relay_rx) = mpsc::unbounded_channel();
+    let ears = Ears { inputs: inputs_rx, asks: asks_rx, relay: relay_rx };
+    (Bells { inputs, asks, relay }, ears)
+}
+
+/// What woke a loop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Woken {
+    /// A bell.
+    Rung,
+    /// The instant that it waited for.
+    Due,
+}
+
+/// What a batch leaves for the other loops.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Follows {
+    /// Inputs were written: what to claim of them at once.
+    inputs: Option<u8>,
+    asks: bool,
+    outbox: bool,
+}
+
+impl Follows {
+    pub(super) fn of(writes: &store::Writes, now: DateTime<Utc>) -> Self {
+        let changed = !writes.inputs.is_empty() || !writes.cancel_wakes.is_empty();
+        let now_due = writes.inputs.iter().any(|input| input.due_at <= now);
+        Self {
+            inputs: changed.then_some(if now_due { INPUTS } else { 0 }),
+            asks: !writes.asks.is_empty(),
+            outbox: !writes.outbox.is_empty(),
+        }
+    }
+}
+
+impl<S: Service> Engine<S> {
+    pub(super) fn ring(&self, follows: Follows) {
+        // A loop is gone only at shutdown: what waits in the store is taken at the next start.
+        if let Some(claim) = follows.inputs {
+            self.ring_inputs(claim);
+        }
+        if follows.asks {
+            let _ = self.bells.asks.send(self.clock.busy());
+        }
+        if follows.outbox {
+            let _ = self.bells.relay.send(self.clock.busy());
+        }
+    }
+
+    /// Wakes the loop of inputs: what it should claim now, besides looking at what is due next.
+    pub(crate) fn ring_inputs(&self, claim: u8) {
+        self.claim.fetch_or(claim, Ordering::AcqRel);
+        let _ = self.bells.inputs.send(self.clock.busy());
+    }
+
+    /// Waits for a bell or for `due`; `None` when stopping. What is returned keeps time still.
+    pub(crate) async fn wait(
+        &self,
+        ear: &mut mpsc::UnboundedReceiver<Busy>,
+        due: Option<DateTime<Utc>>,
+        held: Vec<Busy>,
+    ) -> Option<(Vec<Busy>, Woken)> {
+        let timer = due.map(|at| self.clock.timer(at));
+        drop(held);
+        let alarm = async {
+            match timer {
+                Some(timer) => timer.await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            () = self.tasks.stopping() => None,
+            rung = ear.recv() => {
+                let mut held = vec![rung?];
+                while let Ok(more) = ear.try_recv() {
+                    held.push(more);
+                }
+                Some((held, Woken::Rung))
+            }
+            busy = alarm => Some((vec![busy], Woken::Due)),
+        }
+    }
+}
