@@ -13,7 +13,12 @@ use futures_util::stream;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Simulateur, livraison::Genre, monde::Monde, rendu};
+use super::{
+    Evenement, Simulateur,
+    livraison::{self, Genre, Nature},
+    monde::Monde,
+    rendu,
+};
 
 mod agents;
 mod lieux;
@@ -81,12 +86,19 @@ fn coupee() -> Response {
     Response::new(Body::from_stream(broken))
 }
 
-/// Checks the token, then does the work under the world's lock.
+/// What follows from a call, at once, even when its answer is late or lost.
+enum Suite {
+    Annoncer(Genre, i64),
+    Rejouer(i64),
+    Raconter(Evenement),
+}
+
+/// Checks the token, does the work under the world's lock, then lets follow what follows.
 async fn authentifie(
     sim: &Simulateur,
     headers: &HeaderMap,
     appel: String,
-    faire: impl FnOnce(&mut Monde) -> Response + Send,
+    faire: impl FnOnce(&mut Monde, &mut Vec<Suite>) -> Response + Send,
 ) -> Response {
     let bearer = headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok());
     let jeton = bearer.and_then(|v| v.strip_prefix("Bearer ")).unwrap_or_default().to_owned();
@@ -96,7 +108,17 @@ async fn authentifie(
             let text = "Vous devez vous connecter ou vous inscrire pour continuer.";
             return (StatusCode::UNAUTHORIZED, Json(json!({ "errors": [text] }))).into_response();
         }
-        faire(&mut monde)
+        let mut suites = Vec::new();
+        let response = faire(&mut monde, &mut suites);
+        drop(monde);
+        for suite in suites {
+            match suite {
+                Suite::Annoncer(genre, id) => sim.annoncer(genre, id, Nature::Created),
+                Suite::Rejouer(webhook) => livraison::rejouer(&sim.commun, webhook),
+                Suite::Raconter(evenement) => sim.raconter(evenement),
+            }
+        }
+        response
     })
     .await
 }
@@ -176,7 +198,7 @@ async fn jeton(State(sim): Sim, Form(demande): Form<DemandeJeton>) -> Response {
 }
 
 async fn moi(State(sim): Sim, headers: HeaderMap) -> Response {
-    authentifie(&sim, &headers, "GET /agents/me".to_owned(), |_| {
+    authentifie(&sim, &headers, "GET /agents/me".to_owned(), |_, _| {
         let agent = json!({ "id": 1, "email": "service@dns.example", "first_name": "Service" });
         Json(json!({ "agent": agent })).into_response()
     })
@@ -188,7 +210,7 @@ async fn organisations(
     headers: HeaderMap,
     Query(parametres): Query<Parametres>,
 ) -> Response {
-    authentifie(&sim, &headers, "GET /organisations".to_owned(), |monde| {
+    authentifie(&sim, &headers, "GET /organisations".to_owned(), |monde, _| {
         let all = monde.organisations.keys().map(|id| rendu::organisation(monde, *id)).collect();
         page("organisations", all, &parametres)
     })
@@ -200,7 +222,7 @@ async fn absences(
     headers: HeaderMap,
     Query(parametres): Query<Parametres>,
 ) -> Response {
-    authentifie(&sim, &headers, "GET /absences".to_owned(), |monde| {
+    authentifie(&sim, &headers, "GET /absences".to_owned(), |monde, _| {
         let all = monde.absences.keys().filter_map(|id| rendu::absence(monde, *id)).collect();
         page("absences", all, &parametres)
     })
@@ -212,7 +234,7 @@ async fn rdvs(
     headers: HeaderMap,
     Query(parametres): Query<Parametres>,
 ) -> Response {
-    authentifie(&sim, &headers, "GET /rdvs".to_owned(), |monde| {
+    authentifie(&sim, &headers, "GET /rdvs".to_owned(), |monde, _| {
         let (organisation, agent) = (parametres.organisation_id, parametres.agent_id);
         let there = monde.rdvs.iter().filter(|(_, r)| {
             organisation.is_none_or(|o| r.organisation == o) && agent.is_none_or(|a| r.agent == a)

@@ -9,10 +9,10 @@ use axum::{
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Parametres, Sim, authentifie, interdit, invalide, page};
+use super::{Parametres, Sim, Suite, authentifie, interdit, invalide, page};
 use crate::simulator::{
     Evenement,
-    livraison::{Genre, Nature},
+    livraison::Genre,
     monde::{Agent, Monde, Role},
     rendu,
 };
@@ -24,7 +24,7 @@ pub(super) async fn agents(
 ) -> Response {
     let organisation = parametres.organisation_id;
     let appel = format!("GET /agents {}", organisation.unwrap_or(0));
-    authentifie(&sim, &headers, appel, |monde| {
+    authentifie(&sim, &headers, appel, |monde, _| {
         let there = |agent: &i64| organisation.is_none_or(|o| monde.role(*agent, o).is_some());
         let all = monde.agents.keys().filter(|a| there(a));
         let all = all.map(|id| rendu::agent(monde, *id)).collect();
@@ -46,9 +46,7 @@ pub(super) async fn inviter(
     Json(demande): Json<NouvelAgent>,
 ) -> Response {
     let appel = format!("POST /agents {}", demande.email);
-    let mut faits = Vec::new();
-    let mut roles = Vec::new();
-    let response = authentifie(&sim, &headers, appel, |monde| {
+    authentifie(&sim, &headers, appel, |monde, suites| {
         if demande.organisation_ids.iter().any(|o| !monde.organisations.contains_key(o)) {
             return interdit();
         }
@@ -70,21 +68,14 @@ pub(super) async fn inviter(
             let role = Monde::id(monde.seed, &monde.roles, &["role", &courriel, &text]);
             let niveau = demande.access_level.clone();
             monde.roles.insert(role, Role { agent, organisation: *organisation, niveau });
-            roles.push(role);
+            suites.push(Suite::Annoncer(Genre::Role, role));
             let (courriel, organisation) = (courriel.clone(), *organisation);
-            faits.push(match connu {
+            suites.push(Suite::Raconter(match connu {
                 None => Evenement::InvitationEnvoyee { courriel, organisation },
                 Some(_) => Evenement::AccesDonne { courriel, organisation },
-            });
+            }));
         }
         (StatusCode::CREATED, Json(json!({ "agent": rendu::agent(monde, agent) }))).into_response()
     })
-    .await;
-    for role in roles {
-        sim.annoncer(Genre::Role, role, Nature::Created);
-    }
-    for fait in faits {
-        sim.raconter(fait);
-    }
-    response
+    .await
 }

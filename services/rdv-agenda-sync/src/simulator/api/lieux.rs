@@ -8,7 +8,7 @@ use axum::{
 };
 use serde::Deserialize;
 
-use super::{Parametres, Sim, authentifie, interdit, invalide, page};
+use super::{Parametres, Sim, Suite, authentifie, interdit, invalide, page};
 use crate::simulator::{
     Evenement,
     monde::{Lieu, Monde, Motif},
@@ -21,7 +21,7 @@ pub(super) async fn motifs(
     Path(organisation): Path<i64>,
     Query(parametres): Query<Parametres>,
 ) -> Response {
-    authentifie(&sim, &headers, format!("GET /motifs {organisation}"), |monde| {
+    authentifie(&sim, &headers, format!("GET /motifs {organisation}"), |monde, _| {
         let there = monde.motifs.iter().filter(|(_, m)| m.organisation == organisation);
         let all = there.map(|(id, _)| rendu::motif(monde, *id)).collect();
         page("motifs", all, &parametres)
@@ -42,8 +42,7 @@ pub(super) async fn creer_motif(
 ) -> Response {
     let organisation = demande.organisation_id;
     let appel = format!("POST /motifs {organisation}");
-    let mut cree = false;
-    let response = authentifie(&sim, &headers, appel, |monde| {
+    authentifie(&sim, &headers, appel, |monde, suites| {
         if !monde.organisations.contains_key(&organisation) {
             return interdit();
         }
@@ -54,14 +53,10 @@ pub(super) async fn creer_motif(
         let text = organisation.to_string();
         let id = Monde::id(monde.seed, &monde.motifs, &["motif", &text, &demande.name]);
         monde.motifs.insert(id, Motif { organisation, nom: demande.name.clone() });
-        cree = true;
+        suites.push(Suite::Raconter(Evenement::MotifCree { organisation }));
         Json(rendu::motif(monde, id)).into_response()
     })
-    .await;
-    if cree {
-        sim.raconter(Evenement::MotifCree { organisation });
-    }
-    response
+    .await
 }
 
 pub(super) async fn lieux(
@@ -70,7 +65,7 @@ pub(super) async fn lieux(
     Query(parametres): Query<Parametres>,
 ) -> Response {
     let organisation = parametres.organisation_id;
-    authentifie(&sim, &headers, format!("GET /lieux {}", organisation.unwrap_or(0)), |monde| {
+    authentifie(&sim, &headers, format!("GET /lieux {}", organisation.unwrap_or(0)), |monde, _| {
         let there = monde.lieux.iter();
         let there = there.filter(|(_, l)| organisation.is_none_or(|o| l.organisation == o));
         let all = there.map(|(id, _)| rendu::lieu(monde, *id)).collect();
@@ -100,7 +95,7 @@ pub(super) async fn creer_lieu(
     Json(demande): Json<NouveauLieu>,
 ) -> Response {
     let organisation = demande.organisation_id;
-    authentifie(&sim, &headers, format!("POST /lieux {organisation}"), |monde| {
+    authentifie(&sim, &headers, format!("POST /lieux {organisation}"), |monde, _| {
         if !monde.organisations.contains_key(&organisation) {
             return interdit();
         }

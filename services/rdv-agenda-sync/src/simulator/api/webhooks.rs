@@ -10,9 +10,9 @@ use axum::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Parametres, Sim, authentifie, interdit, invalide, page};
+use super::{Parametres, Sim, Suite, authentifie, interdit, invalide, page};
 use crate::simulator::{
-    Evenement, livraison,
+    Evenement,
     monde::{Monde, Webhook},
 };
 
@@ -29,7 +29,7 @@ pub(super) async fn webhooks(
     Path(organisation): Path<i64>,
     Query(parametres): Query<Parametres>,
 ) -> Response {
-    authentifie(&sim, &headers, format!("GET /webhook_endpoints {organisation}"), |monde| {
+    authentifie(&sim, &headers, format!("GET /webhook_endpoints {organisation}"), |monde, _| {
         let there = monde.webhooks.iter().filter(|(_, w)| w.organisation == organisation);
         let all = there.map(|(id, w)| webhook(*id, w)).collect();
         page("webhook_endpoints", all, &parametres)
@@ -51,8 +51,7 @@ pub(super) async fn enregistrer_webhook(
     Json(demande): Json<NouveauWebhook>,
 ) -> Response {
     let appel = format!("POST /webhook_endpoints {organisation}");
-    let mut cree = None;
-    let response = authentifie(&sim, &headers, appel, |monde| {
+    authentifie(&sim, &headers, appel, |monde, suites| {
         if !monde.organisations.contains_key(&organisation) {
             return interdit();
         }
@@ -72,16 +71,13 @@ pub(super) async fn enregistrer_webhook(
         let abonnements = demande.subscriptions;
         let point = Webhook { organisation, target_url, secret, abonnements, http };
         let body = json!({ "webhook_endpoint": webhook(id, &point) });
-        cree = Some((id, point.target_url.clone()));
+        let target_url = point.target_url.clone();
+        suites.push(Suite::Rejouer(id));
+        suites.push(Suite::Raconter(Evenement::WebhookEnregistre { organisation, target_url }));
         monde.webhooks.insert(id, point);
         Json(body).into_response()
     })
-    .await;
-    if let Some((id, target_url)) = cree {
-        livraison::rejouer(&sim.commun, id);
-        sim.raconter(Evenement::WebhookEnregistre { organisation, target_url });
-    }
-    response
+    .await
 }
 
 #[derive(Deserialize)]
@@ -95,9 +91,8 @@ pub(super) async fn modifier_webhook(
     Path((organisation, id)): Path<(i64, i64)>,
     Json(demande): Json<ModificationWebhook>,
 ) -> Response {
-    let mut modifie = false;
     let appel = format!("PATCH /webhook_endpoints {organisation}");
-    let response = authentifie(&sim, &headers, appel, |monde| {
+    authentifie(&sim, &headers, appel, |monde, suites| {
         let Some(point) = monde.webhooks.get_mut(&id).filter(|w| w.organisation == organisation)
         else {
             let body = json!({ "not_found": "webhook_endpoint" });
@@ -106,12 +101,8 @@ pub(super) async fn modifier_webhook(
         if let Some(abonnements) = demande.subscriptions {
             point.abonnements = abonnements;
         }
-        modifie = true;
+        suites.push(Suite::Rejouer(id));
         Json(json!({ "webhook_endpoint": webhook(id, point) })).into_response()
     })
-    .await;
-    if modifie {
-        livraison::rejouer(&sim.commun, id);
-    }
-    response
+    .await
 }
