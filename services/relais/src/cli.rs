@@ -91,8 +91,14 @@ pub(crate) struct SimulatorsArgs {
     #[arg(long, value_name = "SERVICE=URL", value_delimiter = ',')]
     pub services: Vec<String>,
     /// Jeton d'opérateur des services.
-    #[arg(long, env = "RELAIS_OPERATOR_TOKEN", value_name = "JETON", hide_env_values = true,
-        default_value = "operateur-fictif", hide_default_value = true)]
+    #[arg(
+        long,
+        env = "RELAIS_OPERATOR_TOKEN",
+        value_name = "JETON",
+        hide_env_values = true,
+        default_value = "operateur-fictif",
+        hide_default_value = true
+    )]
     pub operator_token: String,
     /// Horloge accélérée : « <début réel RFC 3339>/<époque RFC 3339>/<facteur> ».
     #[arg(long, value_name = "HORLOGE")]

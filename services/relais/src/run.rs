@@ -2,12 +2,7 @@
 //! `amqp_url` and `database_url` are configured.
 
 use std::{
-    collections::BTreeSet,
-    fs,
-    net::SocketAddr,
-    path::Path,
-    process::ExitCode,
-    sync::Arc,
+    collections::BTreeSet, fs, net::SocketAddr, path::Path, process::ExitCode, sync::Arc,
     time::Duration,
 };
 
@@ -124,7 +119,7 @@ fn cadre<S: Service>(source: &config::Config) -> Result<FrameConfig, String> {
 fn marquer(data_dir: &Path, choisis: &[&str]) -> Result<(), StartError> {
     fs::create_dir_all(data_dir)?;
     let path = data_dir.join(MARQUE);
-    let text: String = choisis.iter().map(|name| format!("{name}\n")).collect();
+    let text = choisis.join("\n") + "\n";
     match fs::read_to_string(&path) {
         Ok(known) if known == text => Ok(()),
         Ok(known) => {

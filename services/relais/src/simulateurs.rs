@@ -2,12 +2,7 @@
 //! other processes.
 
 use std::{
-    collections::BTreeMap,
-    fmt::Write as _,
-    fs::File,
-    process::ExitCode,
-    sync::Arc,
-    time::Duration,
+    collections::BTreeMap, fmt::Write as _, fs::File, process::ExitCode, sync::Arc, time::Duration,
 };
 
 use contracts::Referentiel;
@@ -187,7 +182,12 @@ mod tests {
     fn a_clock_has_three_parts() {
         let read = horloge("2026-01-05T08:00:00Z/2026-03-01T00:00:00Z/3600").expect("a clock");
         assert_eq!(read.factor, 3_600);
-        for wrong in ["", "2026-01-05T08:00:00Z/3600", "a/b/c", "2026-01-05T08:00:00Z/2026-03-01T00:00:00Z/0"] {
+        for wrong in [
+            "",
+            "2026-01-05T08:00:00Z/3600",
+            "a/b/c",
+            "2026-01-05T08:00:00Z/2026-03-01T00:00:00Z/0",
+        ] {
             assert!(horloge(wrong).is_err(), "{wrong}");
         }
     }

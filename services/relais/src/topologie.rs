@@ -76,8 +76,7 @@ fn preparer(args: TopologyArgs) -> Result<(Management, Topology), TopologieError
         }
         None => None,
     };
-    let management =
-        Management { url: Secret::new(args.management), vhost: args.vhost, passwords };
+    let management = Management { url: Secret::new(args.management), vhost: args.vhost, passwords };
     Ok((management, Topology::new(&files(), &register)))
 }
 

@@ -102,17 +102,8 @@ impl Banc {
         let url = |port: &u16| format!("http://127.0.0.1:{port}");
         let adresses = ports.iter().map(|(name, port)| ((*name).to_owned(), url(port))).collect();
         monde.set_services(adresses, Secret::new(JETON));
-        let mut banc = Self {
-            monde,
-            dossier,
-            serveurs,
-            acceleration,
-            nom,
-            ports,
-            processus,
-            courtier,
-            tasks,
-        };
+        let mut banc =
+            Self { monde, dossier, serveurs, acceleration, nom, ports, processus, courtier, tasks };
         for service in SERVICES.into_iter().rev() {
             banc.creer_schema(service).await;
             fs::write(banc.fichier(service, "toml"), banc.reglages(service)).expect("a file");

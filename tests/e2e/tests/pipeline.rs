@@ -55,7 +55,7 @@ async fn a_service_killed_in_the_middle_loses_nothing_and_repeats_nothing() {
     };
     let graine = graine();
     let victime = *Draw::of(graine, &["victime"]).pick(&VICTIMES);
-    println!("E2E_SEED={graine}: {} will be killed", victime.0);
+    eprintln!("E2E_SEED={graine}: {} will be killed", victime.0);
     let mut banc = Banc::monter(serveurs, scenario).await;
     let outcome = AssertUnwindSafe(jouer(&mut banc, victime, &demo)).catch_unwind().await;
     if outcome.is_err() {
@@ -92,7 +92,7 @@ async fn jouer(banc: &mut Banc, (service, compte, seuil): Victime, demo: &Value)
     for name in SANS_HORLOGE {
         assert_eq!(comptes[name], demo[name], "{name}, compared with the embedded demo");
     }
-    println!("{comptes}");
+    eprintln!("{comptes}");
 }
 
 /// The same people in the embedded demo.

@@ -38,7 +38,8 @@ impl Courtier {
         tasks: &Tasks,
     ) -> Result<Self, BusError> {
         let identity = Identity::Service(OBSERVATEUR.to_owned());
-        let bus = RabbitBus::connect(RabbitOptions::demo(url, identity, clock.clone(), prefix)).await?;
+        let bus =
+            RabbitBus::connect(RabbitOptions::demo(url, identity, clock.clone(), prefix)).await?;
         let agences = monde.agences();
         let observateur = QueueSpec::service(OBSERVATEUR, lectures(&agences));
         let consumer = bus.consume(&observateur, 512).await?;

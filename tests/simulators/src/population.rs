@@ -125,7 +125,16 @@ pub enum Sort {
 const NOMS: [&str; 8] =
     ["Exemple", "Fictif", "Témoin", "Modèle", "Essai", "Imaginaire", "Échantillon", "Spécimen"];
 const PRENOMS: [&str; 10] = [
-    "Anne", "Benoît", "Claire", "Daniel", "Elsa", "François", "Hélène", "Idriss", "Jeanne", "Karim",
+    "Anne",
+    "Benoît",
+    "Claire",
+    "Daniel",
+    "Elsa",
+    "François",
+    "Hélène",
+    "Idriss",
+    "Jeanne",
+    "Karim",
 ];
 const DEPARTEMENTS: [&str; 12] =
     ["03", "07", "15", "18", "29", "40", "42", "43", "56", "62", "63", "80"];
@@ -171,7 +180,8 @@ fn parcours(seed: u64, rang: u32, debut: NaiveDate, lieux: &[LieuId]) -> Parcour
         engagements.push(engagement(&tirage, 1, autre.clone()));
     }
     let depose_le = depot(&tirage, "depot", debut, 0);
-    let mut dossiers = vec![dossier(&tirage, 10_000 + u64::from(rang), depose_le, profil, engagements)];
+    let mut dossiers =
+        vec![dossier(&tirage, 10_000 + u64::from(rang), depose_le, profil, engagements)];
     if second {
         let depose_le = depot(&tirage, "second-depot", debut, 7);
         let engagements = vec![engagement(&tirage, 1, autre)];

@@ -5,14 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use contracts::{
-    CodeCpam, DossierId, EngagementId, Envelope, LieuId, Message, Mois, NumeroAm, Rpps,
-    VacationId,
+    CodeCpam, DossierId, EngagementId, Envelope, LieuId, Message, Mois, NumeroAm, Rpps, VacationId,
     messages::{
         Activite, ActiviteAutorisee, ActiviteEnregistreeRpps, AgendaOuvert, CandidatureDeposee,
         CandidatureIncomplete, CandidatureRefusee, CandidatureRetiree, CarteCpsConstatee,
-        EtatMensuel, EtatMensuelEmis, FacturationOuverte, IndemnitePayee, Ligne, PanneClose,
-        PanneOuverte, IndemniteRetenue, TacheFaite, TacheOuverte, VacationAnnulee,
-        VacationPlanifiee, VacationRealisee,
+        EtatMensuel, EtatMensuelEmis, FacturationOuverte, IndemnitePayee, IndemniteRetenue, Ligne,
+        PanneClose, PanneOuverte, TacheFaite, TacheOuverte, VacationAnnulee, VacationPlanifiee,
+        VacationRealisee,
     },
 };
 use serde::de::DeserializeOwned;
@@ -72,8 +71,7 @@ impl Registre {
                 }
             }
             CandidatureIncomplete::TYPE => {
-                self.incompletes
-                    .extend(body::<CandidatureIncomplete>(envelope).map(|m| m.dossier));
+                self.incompletes.extend(body::<CandidatureIncomplete>(envelope).map(|m| m.dossier));
             }
             CandidatureRefusee::TYPE => {
                 self.refusees.extend(body::<CandidatureRefusee>(envelope).map(|m| m.dossier));
@@ -161,8 +159,7 @@ impl Registre {
             return;
         }
         let realisee = envelope.message_type == VacationRealisee::TYPE;
-        let etat =
-            EtatVacation { engagement: m.engagement, date: m.date, version, realisee };
+        let etat = EtatVacation { engagement: m.engagement, date: m.date, version, realisee };
         self.vacations.insert(m.vacation, etat);
     }
 

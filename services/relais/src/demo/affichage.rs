@@ -36,8 +36,7 @@ impl Progres {
         let engagements = attendu.engagements.len();
         let euros = usize::try_from(attendu.centimes() / 100).unwrap_or(0);
         let complete = attendu.dossiers.len() - attendu.compte(Fin::Incomplete);
-        let totals =
-            [complete, engagements, engagements, engagements, attendu.realisees(), euros];
+        let totals = [complete, engagements, engagements, engagements, attendu.realisees(), euros];
         let all = MultiProgress::new();
         let style = ProgressStyle::with_template("{prefix:>24} {bar:30.cyan/blue} {pos}/{len}")
             .unwrap_or_else(|_| ProgressStyle::default_bar());
@@ -97,7 +96,7 @@ pub(super) fn euros(centimes: i64) -> String {
     let whole = (centimes / 100).abs().to_string();
     let mut grouped = String::new();
     for (n, digit) in whole.chars().enumerate() {
-        if n > 0 && (whole.len() - n) % 3 == 0 {
+        if n > 0 && (whole.len() - n).is_multiple_of(3) {
             grouped.push('\u{202f}');
         }
         grouped.push(digit);

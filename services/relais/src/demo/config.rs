@@ -40,11 +40,19 @@ impl Atelier<'_> {
         p.lancer::<indemnite::Indemnite>(reglages::<indemnite::Indemnite>("")?, socle).await?;
         let socle = self.socle::<rdv_agenda_sync::RdvAgendaSync>().await?;
         let text = self.rdv(&socle)?;
-        p.lancer::<rdv_agenda_sync::RdvAgendaSync>(reglages::<rdv_agenda_sync::RdvAgendaSync>(&text)?, socle).await?;
+        p.lancer::<rdv_agenda_sync::RdvAgendaSync>(
+            reglages::<rdv_agenda_sync::RdvAgendaSync>(&text)?,
+            socle,
+        )
+        .await?;
         let socle = self.socle::<cpam_cps::CpamCps>().await?;
         p.lancer::<cpam_cps::CpamCps>(reglages::<cpam_cps::CpamCps>("")?, socle).await?;
         let socle = self.socle::<ordinal_adapter::OrdinalAdapter>().await?;
-        p.lancer::<ordinal_adapter::OrdinalAdapter>(reglages::<ordinal_adapter::OrdinalAdapter>("")?, socle).await?;
+        p.lancer::<ordinal_adapter::OrdinalAdapter>(
+            reglages::<ordinal_adapter::OrdinalAdapter>("")?,
+            socle,
+        )
+        .await?;
         let socle = self.socle::<rpps_flux::RppsFlux>().await?;
         let text = format!(
             "base_url = \"{}\"\ncle_pseudonymes = \"cle-fictive-de-la-demonstration\"\n",
@@ -59,8 +67,7 @@ impl Atelier<'_> {
     fn ds(&self) -> ds_intake::Config {
         let jeton = Secret::new(simulators::monde::JETON_DS);
         let url = self.monde.url_ds();
-        let mut config =
-            ds_intake::Config::new(url, 123_456, jeton, simulators::monde::ROBOT);
+        let mut config = ds_intake::Config::new(url, 123_456, jeton, simulators::monde::ROBOT);
         config.poll_interval_s = POLL_MINUTES * 60;
         config.http.timeout_ms = TIMEOUT_MS;
         config

@@ -6,7 +6,12 @@ mod config;
 mod reseau;
 mod sortie;
 
-use std::{path::Path, process::ExitCode, sync::Arc, time::{Duration, Instant}};
+use std::{
+    path::Path,
+    process::ExitCode,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 use contracts::Referentiel;
@@ -83,8 +88,7 @@ pub(crate) async fn demo(args: DemoArgs) -> Result<ExitCode, DemoError> {
     let monde = Monde::start(clock.clone(), &tasks, Arc::clone(&referentiel), options).await?;
     monde.set_journal(std::fs::File::create(args.out.join("messages.ndjson"))?);
     let reseau = Reseau::new(&args, &clock, &monde).await?;
-    let plateforme =
-        lancer(&reseau, &monde, &clock, &referentiel, travail.path()).await?;
+    let plateforme = lancer(&reseau, &monde, &clock, &referentiel, travail.path()).await?;
     let progres = Progres::new(&monde.attendu());
     drop(starting);
     let fin = jouer(&driver, &clock, &monde, &progres).await;

@@ -70,7 +70,9 @@ fn plannings(messages: &Path) -> io::Result<BTreeMap<LieuId, PlanningPublie>> {
             continue;
         }
         let Ok(envelope) = Envelope::from_structured(line.as_bytes()) else { continue };
-        let Ok(planning) = serde_json::from_slice::<PlanningPublie>(&envelope.data) else { continue };
+        let Ok(planning) = serde_json::from_slice::<PlanningPublie>(&envelope.data) else {
+            continue;
+        };
         let version = envelope.sequence.unwrap_or(0);
         if last.get(&planning.lieu).is_none_or(|(known, _)| *known < version) {
             last.insert(planning.lieu.clone(), (version, planning));

@@ -81,7 +81,7 @@ impl Monde {
         };
         let profil = self.dossier(dossier).map(|(_, d)| d.profil);
         let issue = match (profil, rang) {
-            (Some(Profil::Refus | Profil::RppsInconnuAbandon), _) | (None, _) => Issue::Defavorable,
+            (Some(Profil::Refus | Profil::RppsInconnuAbandon) | None, _) => Issue::Defavorable,
             (Some(Profil::Complement | Profil::Retrait), 0) => Issue::Complement,
             _ => Issue::Favorable,
         };
@@ -94,13 +94,12 @@ impl Monde {
         if issue == Issue::Favorable && m.demande.rang == 1 {
             self.inscrire(m.dossier, self.inner.clock.now() + delai);
         }
-        match ReactionCdom::rendre(duree(delai), issue) {
-            ReactionCdom::Rendre { apres, issue, facon, .. } if issue == Issue::Complement => {
-                let champs = vec!["attestation-assurance".to_owned()];
-                ReactionCdom::Rendre { apres, issue, champs, facon }
-            }
-            reaction => reaction,
+        if issue == Issue::Complement {
+            let champs = vec!["attestation-assurance".to_owned()];
+            let (apres, facon) = (duree(delai), ordinal_adapter::simulator::Facon::Normale);
+            return ReactionCdom::Rendre { apres, issue, champs, facon };
         }
+        ReactionCdom::rendre(duree(delai), issue)
     }
 
     /// The activity entered in Ordinal reaches the RPPS some days later.

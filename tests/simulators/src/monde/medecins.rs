@@ -61,10 +61,11 @@ impl Monde {
     }
 
     /// The doctor reads what an instructeur writes.
-    pub(super) fn message_ds(&self, evenement: ds::Evenement) {
+    pub(super) fn message_ds(&self, evenement: &ds::Evenement) {
         let ds::Evenement::MessageAuDossier { numero, correction: Some(_), .. } = evenement else {
             return;
         };
+        let numero = *numero;
         let id = DossierId(numero);
         let Some((_, dossier)) = self.dossier(id) else { return };
         let profil = dossier.profil;
@@ -152,9 +153,11 @@ impl Monde {
         };
         let Some(premier) = vacation.demi_journees.first() else { return };
         for n in 0..patients {
-            let debut = paris_at(jour, horaires(*premier).0) + TimeDelta::minutes(20 * i64::from(n));
+            let debut =
+                paris_at(jour, horaires(*premier).0) + TimeDelta::minutes(20 * i64::from(n));
             // The last of several patients does not come.
-            let venu = matches!(vacation.sort, Sort::Honoree { .. }) && (n == 0 || n + 1 < patients);
+            let venu =
+                matches!(vacation.sort, Sort::Honoree { .. }) && (n == 0 || n + 1 < patients);
             let (courriel, venu) = (courriel.to_owned(), if venu { "seen" } else { "noshow" });
             self.apres(TimeDelta::hours(2), move |monde| async move {
                 monde.rendez_vous(&courriel, debut, venu);

@@ -165,7 +165,7 @@ impl Monde {
 
     fn ecouter(&self) {
         let monde = self.clone();
-        self.inner.ds.set_hook(move |evenement| monde.message_ds(evenement));
+        self.inner.ds.set_hook(move |evenement| monde.message_ds(&evenement));
         let monde = self.clone();
         self.inner.rdv.set_hook(move |evenement| monde.evenement_rdv(evenement));
         let monde = self.clone();

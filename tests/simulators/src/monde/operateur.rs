@@ -61,7 +61,8 @@ impl Monde {
 
     /// The DNS creates the organisation of a site by hand.
     fn organisation(&self, lieu: &LieuId) -> i64 {
-        let name = self.inner.referentiel.lieu(lieu).map_or_else(|| lieu.to_string(), |l| l.nom.clone());
+        let name =
+            self.inner.referentiel.lieu(lieu).map_or_else(|| lieu.to_string(), |l| l.nom.clone());
         let id = self.inner.rdv.creer_organisation(&format!("{name} ({lieu})"));
         lock(&self.inner.etat).organisations.insert(id, lieu.clone());
         id
@@ -74,7 +75,9 @@ impl Monde {
         }
         let path = format!("/ops/pannes/{panne}/rejeu");
         self.ops(&service, &path, &serde_json::json!({})).await;
-        self.apres(TimeDelta::hours(6), move |monde| monde.rejouer_encore(service, panne, restants - 1));
+        self.apres(TimeDelta::hours(6), move |monde| {
+            monde.rejouer_encore(service, panne, restants - 1)
+        });
     }
 
     fn rejouer_encore(
