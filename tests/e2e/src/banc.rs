@@ -194,12 +194,13 @@ impl Banc {
     /// Ends every process and leaves nothing on the servers.
     pub async fn demonter(self) {
         drop(self.processus);
+        // Nobody reads any more: a reader would declare its queue again.
+        self.tasks.stop(Duration::from_secs(5)).await;
         let queues: Vec<_> =
             SERVICES.iter().map(|name| QueueSpec::service(name, Vec::new())).collect();
         if let Err(error) = self.courtier.effacer(&queues).await {
-            eprintln!("queues {}.* may remain: {error}", self.nom);
+            eprintln!("queues {}.* may remain: {error:?}", self.nom);
         }
-        self.tasks.stop(Duration::from_secs(5)).await;
         for service in SERVICES {
             let schema = schema(&self.nom, service);
             if let Err(error) = drop_schema(self.serveurs.base.expose(), &schema).await {

@@ -2,22 +2,27 @@
 //! the middle of its work and restarted. Nothing is lost, nothing is done twice, and everything
 //! that does not depend on timing is as in the embedded demo.
 
-use std::{panic::AssertUnwindSafe, time::Duration};
+use std::{panic::AssertUnwindSafe, path::Path, process::Stdio, time::Duration};
 
 use chrono::NaiveDate;
 use e2e::{Banc, Scenario, Serveurs, binaire, doubles, graine};
 use futures_util::FutureExt;
 use kernel::Draw;
 use serde_json::Value;
-use simulators::registre::{Comptes, Registre};
+use simulators::{
+    modele::Fin,
+    registre::{Comptes, Registre},
+};
+use tokio::process::{Child, Command};
 
-/// Two business seconds in 46 real microseconds: a day lasts 2 s.
+/// Business seconds per real second: a day lasts 2 s.
 const FACTEUR: u32 = 43_200;
 /// The end comes after some 65 business days, that is 130 s; this is for a machine that is late.
 const PATIENCE: Duration = Duration::from_mins(7);
-/// Doctors, and the seed of who they are: every end of a dossier is among them.
+/// Doctors, and the seed of who they are: every end of a dossier is among them, and a withdrawal
+/// after some vacations, a second site, missing bank details.
 const MEDECINS: u32 = 12;
-const POPULATION: u64 = 1;
+const POPULATION: u64 = 349;
 
 /// A service to kill, and how far the programme is then.
 type Victime = (&'static str, fn(&Comptes) -> usize, usize);
@@ -46,7 +51,8 @@ const SANS_HORLOGE: [&str; 9] = [
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_service_killed_in_the_middle_loses_nothing_and_repeats_nothing() {
     let Some(serveurs) = Serveurs::trouver() else { return };
-    let demo = demo().await;
+    let out = tempfile::tempdir().expect("a folder");
+    let demo = demo(out.path());
     let scenario = Scenario {
         seed: POPULATION,
         medecins: MEDECINS,
@@ -57,7 +63,7 @@ async fn a_service_killed_in_the_middle_loses_nothing_and_repeats_nothing() {
     let victime = *Draw::of(graine, &["victime"]).pick(&VICTIMES);
     eprintln!("E2E_SEED={graine}: {} will be killed", victime.0);
     let mut banc = Banc::monter(serveurs, scenario).await;
-    let outcome = AssertUnwindSafe(jouer(&mut banc, victime, &demo)).catch_unwind().await;
+    let outcome = AssertUnwindSafe(jouer(&mut banc, victime, demo)).catch_unwind().await;
     if outcome.is_err() {
         eprintln!("E2E_SEED={graine}, {} was killed\n{}", victime.0, banc.journaux());
     }
@@ -67,12 +73,15 @@ async fn a_service_killed_in_the_middle_loses_nothing_and_repeats_nothing() {
     }
 }
 
-async fn jouer(banc: &mut Banc, (service, compte, seuil): Victime, demo: &Value) {
+async fn jouer(banc: &mut Banc, (service, compte, seuil): Victime, demo: Child) {
     banc.attendre("the middle", PATIENCE, |r| compte(&r.comptes()) >= seuil).await;
     banc.tuer(service);
     banc.lancer(service).await;
 
     let attendu = banc.monde.attendu();
+    for fin in [Fin::Incomplete, Fin::Refusee, Fin::Retiree, Fin::Autorisee] {
+        assert!(attendu.compte(fin) > 0, "{fin:?} is missing from the population");
+    }
     let complete = |r: &Registre| r.est_complet(&attendu) && r.ecarts(&attendu).is_empty();
     banc.attendre("the end", PATIENCE, complete).await;
     banc.terminer().await;
@@ -88,6 +97,7 @@ async fn jouer(banc: &mut Banc, (service, compte, seuil): Victime, demo: &Value)
         texts.dedup();
         assert_eq!(texts.len(), sent, "a doctor is told the same twice about {dossier}");
     }
+    let demo = resultat(demo).await;
     let comptes = serde_json::to_value(registre.comptes()).expect("counts encode");
     for name in SANS_HORLOGE {
         assert_eq!(comptes[name], demo[name], "{name}, compared with the embedded demo");
@@ -95,17 +105,22 @@ async fn jouer(banc: &mut Banc, (service, compte, seuil): Victime, demo: &Value)
     eprintln!("{comptes}");
 }
 
-/// The same people in the embedded demo.
-async fn demo() -> Value {
-    let out = tempfile::tempdir().expect("a folder");
+/// Starts the embedded demo with the same people.
+fn demo(out: &Path) -> Child {
     let (seed, medecins) = (POPULATION.to_string(), MEDECINS.to_string());
-    let output = tokio::process::Command::new(binaire("relais"))
+    Command::new(binaire("relais"))
         .args(["demo", "--json", "--seed", &seed, "--medecins", &medecins, "--out"])
-        .arg(out.path())
+        .arg(out)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
         .kill_on_drop(true)
-        .output()
-        .await
-        .expect("the demo runs");
+        .spawn()
+        .expect("the demo starts")
+}
+
+/// The last line of the demo.
+async fn resultat(demo: Child) -> Value {
+    let output = demo.wait_with_output().await.expect("the demo runs");
     let text = String::from_utf8_lossy(&output.stdout);
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "the demo failed:\n{errors}");
