@@ -10,12 +10,13 @@ use std::{
 use bus::Origin;
 use chrono::{DateTime, Utc};
 use contracts::{Flux, Incoming, Referentiel};
-use kernel::{Backoff, Fault, derive_id};
-use service::{AskKind, Context, Decision, Input, Meta, OperatorAction, Service};
+use kernel::{Fault, derive_id};
+use service::{Context, Decision, Input, Meta, OperatorAction, Service};
 use uuid::Uuid;
 
 use crate::milieu::{Courrier, Milieu, Qui, Tic};
 
+mod appels;
 mod ecrire;
 
 use self::ecrire::court;
@@ -152,7 +153,7 @@ impl<S: Service> Moteur<S> {
         }
         let qui = self.qui;
         for id in self.entrees.keys() {
-            m.dans(m.now - m.now, Tic::Entree(qui, *id));
+            m.plan(m.now, Tic::Entree(qui, *id));
         }
         for ((key, reason), due) in &self.reveils {
             m.plan(*due, Tic::Reveil(qui, key.clone(), reason.clone(), *due));
@@ -204,7 +205,7 @@ impl<S: Service> Moteur<S> {
         let ecritures = self.decider(&key, &cause, input, m);
         match self.sort(m) {
             Sort::MortAvant => false,
-            sort => {
+            sort @ (Sort::Commis | Sort::MortApres) => {
                 self.inbox.insert(mark);
                 self.commettre(&key, ecritures, m);
                 if sort == Sort::MortApres {
@@ -231,106 +232,21 @@ impl<S: Service> Moteur<S> {
     }
 
     /// A wake-up, unless it was replaced or cancelled.
-    pub(crate) fn reveil(
-        &mut self,
-        key: String,
-        reason: String,
-        due: DateTime<Utc>,
-        m: &mut Milieu,
-    ) {
-        let name = (key.clone(), reason.clone());
+    pub(crate) fn reveil(&mut self, key: &str, reason: &str, due: DateTime<Utc>, m: &mut Milieu) {
+        let name = (key.to_owned(), reason.to_owned());
         if !self.debout || self.reveils.get(&name) != Some(&due) {
             return;
         }
         let cause = format!("wake {reason} {}", due.timestamp_micros());
-        let ecritures = self.decider(&key, &cause, Input::Wake { reason }, m);
+        let ecritures = self.decider(key, &cause, Input::Wake { reason: reason.to_owned() }, m);
         let sort = self.sort(m);
         if sort != Sort::MortAvant {
             self.reveils.remove(&name);
-            self.commettre(&key, ecritures, m);
+            self.commettre(key, ecritures, m);
         }
         if sort == Sort::MortApres {
             self.tomber(m);
         }
-    }
-
-    /// Attempts an ask.
-    pub(crate) fn demander(&mut self, id: Uuid, monde: &mut impl Repond<S>, m: &mut Milieu) {
-        let qui = self.qui;
-        let Some(d) = self.demandes.get_mut(&id).filter(|_| self.debout) else { return };
-        if d.answer.is_some() || d.due > m.now {
-            return;
-        }
-        let kind = d.ask.kind();
-        let lost = Fault::transient("injectee", "no answer");
-        let result = if m.malheur(40, "pannes passagères avant") {
-            Err(lost)
-        } else if m.malheur(3, "pannes définitives") {
-            Err(Fault::permanent("injectee", "refused"))
-        } else {
-            let result = monde.repondre(&d.ask, id, m);
-            if m.malheur(30, "pannes passagères après") {
-                result.and(Err(lost))
-            } else if m.malheur(6, "arrêts pendant un appel") {
-                self.tomber(m);
-                return;
-            } else {
-                result
-            }
-        };
-        let Some(d) = self.demandes.get_mut(&id) else { return };
-        d.attempts += 1;
-        match result {
-            Ok(answer) => {
-                m.note(|| format!("{qui:?} {} : répondu", d.ask.kind()));
-                d.answer = Some(answer);
-                let delay = m.latence();
-                m.dans(delay, Tic::Reponse(qui, id));
-            }
-            Err(Fault::Transient { retry_after, .. })
-                if m.now - d.since
-                    < chrono::TimeDelta::from_std(d.ask.max_age()).unwrap_or_default() =>
-            {
-                let delay = Backoff::default().delay(d.attempts, &id.to_string(), retry_after);
-                d.due = m.now + chrono::TimeDelta::from_std(delay).unwrap_or_default();
-                m.plan(d.due, Tic::Demande(qui, id));
-            }
-            Err(fault) => {
-                m.note(|| format!("{qui:?} {kind} : panne {}", fault.code()));
-                let code = fault.code().to_owned();
-                let d = self.demandes.remove(&id).expect("just seen");
-                let panne = derive_id(&["panne-demande", &id.to_string()]);
-                self.pannes.insert(panne, Panne { code, quoi: Rate::Demande(id, Box::new(d)) });
-            }
-        }
-    }
-
-    /// Decides the answer of an ask.
-    pub(crate) fn reponse(&mut self, id: Uuid, m: &mut Milieu) {
-        let Some(d) = self.demandes.get(&id).filter(|_| self.debout) else { return };
-        let Some(answer) = d.answer.clone() else { return };
-        let (key, ask) = (d.key.clone(), d.ask.clone());
-        let cause = format!("answer {id}");
-        let ecritures = self.decider(&key, &cause, Input::Answer { ask, answer, id }, m);
-        let sort = self.sort(m);
-        if sort != Sort::MortAvant {
-            self.demandes.remove(&id);
-            self.commettre(&key, ecritures, m);
-        }
-        if sort == Sort::MortApres {
-            self.tomber(m);
-        }
-    }
-
-    /// Publishes an outbox row; the row goes once it is confirmed, unless the service dies first.
-    pub(crate) fn relayer(&mut self, id: Uuid, m: &mut Milieu) -> Option<Rc<Courrier>> {
-        let courrier = self.boite.get(&id).filter(|_| self.debout).map(Rc::clone)?;
-        if m.malheur(3, "arrêts après publication") {
-            self.tomber(m);
-        } else {
-            self.boite.remove(&id);
-        }
-        Some(courrier)
     }
 
     /// Stores what comes from outside; refused while the service is down.
@@ -355,29 +271,6 @@ impl<S: Service> Moteur<S> {
         let (key, event) = S::operator(action).expect("the operator knows the actions");
         let id = derive_id(&["operateur", &m.now.to_rfc3339(), &format!("{action:?}")]);
         self.observer(id, key, event, m)
-    }
-
-    /// Replays every failure.
-    pub(crate) fn rejouer(&mut self, m: &mut Milieu) {
-        if !self.debout {
-            return;
-        }
-        let ids: Vec<_> = self.pannes.keys().copied().collect();
-        for id in ids {
-            let Some(panne) = self.pannes.remove(&id) else { continue };
-            m.compter("pannes rejouées");
-            match panne.quoi {
-                Rate::Demande(ask, mut d) => {
-                    (d.due, d.since) = (m.now, m.now);
-                    self.demandes.insert(ask, *d);
-                    m.plan(m.now, Tic::Demande(self.qui, ask));
-                }
-                Rate::Entrant { key, cause, input } => {
-                    let ecritures = self.decider(&key, &cause, *input, m);
-                    self.commettre(&key, ecritures, m);
-                }
-            }
-        }
     }
 
     /// Open failures: their codes.

@@ -135,7 +135,7 @@ impl Simulation {
             }
             Tic::Entree(qui, id) => avec!(self, qui, s => s.entree(id, m)),
             Tic::Reveil(qui, key, reason, due) => {
-                avec!(self, qui, s => s.reveil(key, reason, due, m));
+                avec!(self, qui, s => s.reveil(&key, &reason, due, m));
             }
             Tic::Demande(qui, id) => {
                 let monde = &mut self.monde;
@@ -333,9 +333,17 @@ impl Simulation {
         let text = choix.as_ref().map(ToString::to_string);
         let (qui, action) = self.monde.fermeture(&tache, text, &self.m);
         let m = &mut self.m;
-        // The activity ended before the CPAM answered: the number is asked for again.
-        let again = tache.gabarit == "facturation-manquante";
-        let asked = !again || self.cpam.agir(&Monde::redemande(&tache), m);
+        // The activity ended before the CPAM answered: the number is asked for again, or the CPAM is
+        // called about the bank details.
+        let asked = match tache.champs.get("manque").map(String::as_str) {
+            Some("numero_am") => self.cpam.agir(&Monde::redemande(&tache), m),
+            Some(_) => {
+                let engagement = tache.champs["engagement"].parse().expect("an engagement");
+                self.monde.rib_obtenu(&engagement, m);
+                true
+            }
+            None => true,
+        };
         let taken = asked && avec!(self, qui, s => s.agir(&action, m));
         let left = taken && choix.is_some_and(|choix| self.atteste(&members, &choix));
         if !taken || left {

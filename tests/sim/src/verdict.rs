@@ -70,8 +70,8 @@ fn issues(sim: &Simulation, wrong: &mut Vec<String>) {
         let engagements: Vec<_> = engagements.map(|e| e.to_string()).collect();
         let mine: Vec<_> =
             engagements.iter().map(|e| opened.get(e).copied().unwrap_or(0)).collect();
-        let (deposee, incomplete) = (nombre(&deposees, n), nombre(&incompletes, n));
-        let (refusee, retiree) = (nombre(&refusees, n), nombre(&retirees, n));
+        let (deposee, incomplete) = (nombre(&deposees, &n), nombre(&incompletes, &n));
+        let (refusee, retiree) = (nombre(&refusees, &n), nombre(&retirees, &n));
         let on_ds = sim.monde.ds.etat(n);
         let right = match candidature.parcours.issue() {
             Issue::Autorise => {
@@ -194,7 +194,7 @@ fn argent(sim: &Simulation, wrong: &mut Vec<String>) {
     }
     let mut alive = BTreeMap::<DemiJour, i64>::new();
     for line in &lines {
-        let settled = (nombre(&paid, line.ligne), rejected.contains(&line.ligne));
+        let settled = (nombre(&paid, &line.ligne), rejected.contains(&line.ligne));
         if settled.0 + usize::from(settled.1) != 1 {
             wrong.push(format!(
                 "ligne {} de {:?} : payée, rejetée {settled:?}",
@@ -229,8 +229,8 @@ fn compte<K: Ord>(keys: impl Iterator<Item = K>) -> BTreeMap<K, usize> {
     counts
 }
 
-fn nombre<K: Ord>(counts: &BTreeMap<K, usize>, key: K) -> usize {
-    counts.get(&key).copied().unwrap_or(0)
+fn nombre<K: Ord>(counts: &BTreeMap<K, usize>, key: &K) -> usize {
+    counts.get(key).copied().unwrap_or(0)
 }
 
 /// What a run did, for the tests that check that everything happens.

@@ -65,9 +65,9 @@ fn nothing_lost_nothing_twice_money_exact() {
     failed.sort();
     if let Some((seed, wrong)) = failed.first() {
         let history = std::panic::catch_unwind(|| sim::raconter(*seed)).unwrap_or_default();
-        let seeds: Vec<_> = failed.iter().map(|(seed, _)| seed).collect();
+        let numbers: Vec<_> = failed.iter().map(|(seed, _)| seed).collect();
         panic!(
-            "{}\n\nseed {seed}:\n{}\n\n{} seeds of {SEEDS} fail: {seeds:?}; SIM_SEED={seed} runs one",
+            "{}\n\nseed {seed}:\n{}\n\n{} seeds of {seeds} fail: {numbers:?}; SIM_SEED={seed} runs one",
             history.join("\n"),
             wrong.join("\n"),
             failed.len()

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use contracts::{
-    Agence, EngagementId, NumeroAm, Rib,
+    Agence, Demande, EngagementId, NumeroAm, Rib,
     messages::{
         EtatMensuel, NumeroAmCree, NumeroAmDemande, PaiementEffectue, PaiementRejete, RibDemande,
         RibRecu,
@@ -21,6 +21,8 @@ pub(crate) struct Caisses {
     /// The number created for each engagement, for ever.
     pub(crate) numeros: BTreeMap<EngagementId, NumeroAm>,
     repondues: BTreeSet<Uuid>,
+    /// The request that each number answers.
+    demandes: BTreeMap<EngagementId, (Agence, Demande)>,
 }
 
 impl Caisses {
@@ -69,6 +71,7 @@ impl Monde {
         };
         let numero_am = self.caisses.numero(&ask.engagement, ask.lieu.departement.as_str());
         let (demande, engagement) = (ask.demande, ask.engagement.clone());
+        self.caisses.demandes.insert(engagement.clone(), (agence.clone(), demande));
         let delay = m.heures(24, 9 * 24);
         let answer = NumeroAmCree { demande, engagement, numero_am, rib };
         self.publier(agence, &name, &answer, delay, m);
@@ -79,6 +82,19 @@ impl Monde {
             let later = delay + m.heures(13 * 24, 28 * 24);
             m.dehors(later, Dehors::Carte(medecin));
         }
+    }
+
+    /// The DNS calls the CPAM: it obtains the bank details, and says so with the number.
+    pub(crate) fn rib_obtenu(&mut self, engagement: &EngagementId, m: &mut Milieu) {
+        let Some((agence, demande)) = self.caisses.demandes.get(engagement).cloned() else {
+            return;
+        };
+        let numero_am = self.caisses.numeros[engagement].clone();
+        let (engagement, rib) = (engagement.clone(), Rib::Present);
+        let name = format!("rib {engagement} {}", m.now);
+        let answer = NumeroAmCree { demande, engagement, numero_am, rib };
+        let delay = m.heures(1, 72);
+        self.publier(&agence, &name, &answer, delay, m);
     }
 
     pub(super) fn rib_demande(&mut self, agence: &Agence, ask: &RibDemande, m: &mut Milieu) {

@@ -58,7 +58,7 @@ impl Monde {
             self.prochain += 1;
             let rank = self.jours.len();
             let fait = Fait::Plage(Some(plage));
-            self.webhook(lieu, self.observation(medecin, id, m.now, fait), m);
+            Self::webhook(lieu, &self.observation(medecin, id, m.now, fait), m);
             self.jours.push(Jour {
                 candidature,
                 lieu,
@@ -81,7 +81,7 @@ impl Monde {
     }
 
     /// RDV Service Public posts, sometimes late, sometimes twice.
-    fn webhook(&self, lieu: usize, observation: Observation, m: &mut Milieu) {
+    fn webhook(lieu: usize, observation: &Observation, m: &mut Milieu) {
         let times = if m.malheur(80, "webhooks doublés") { 2 } else { 1 };
         for _ in 0..times {
             let delay = m.trajet();
@@ -94,7 +94,11 @@ impl Monde {
         let jour = &self.jours[rank];
         let medecin = self.scenario.candidatures[jour.candidature].medecin;
         m.note(|| format!("plage {} annulée", jour.plage));
-        self.webhook(jour.lieu, self.observation(medecin, jour.plage, m.now, Fait::Plage(None)), m);
+        Self::webhook(
+            jour.lieu,
+            &self.observation(medecin, jour.plage, m.now, Fait::Plage(None)),
+            m,
+        );
     }
 
     /// The day is over: appointments are honoured, or not.
@@ -113,7 +117,7 @@ impl Monde {
             let rdv = Rdv { debut, fin: debut + TimeDelta::minutes(20), statut };
             let id = 100_000 + self.prochain;
             self.prochain += 1;
-            self.webhook(lieu, self.observation(medecin, id, m.now, Fait::Rdv(Some(rdv))), m);
+            Self::webhook(lieu, &self.observation(medecin, id, m.now, Fait::Rdv(Some(rdv))), m);
         }
     }
 
