@@ -61,7 +61,9 @@ pub(crate) fn announce<S: Service>(
         subject: failure.key.clone(),
         depuis: failure.first_seen,
     };
-    let id = kernel::derive_id(&[S::NAME, "panne-ouverte", &failure.id.to_string()]);
+    // A failure that is replayed in vain opens again: that is another message about it.
+    let at = now.timestamp_micros().to_string();
+    let id = kernel::derive_id(&[S::NAME, "panne-ouverte", &failure.id.to_string(), &at]);
     outbox_row::<S>(id, Outgoing::new(&fact, None), None, now, context, None)
 }
 
