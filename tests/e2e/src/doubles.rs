@@ -23,6 +23,15 @@ const UNE_FOIS: [&str; 8] = [
     IndemniteRetenue::TYPE,
 ];
 
+/// How many messages of each type were published: what a run can be told by.
+pub fn par_type(messages: &str) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    for envelope in messages.lines().filter_map(|l| Envelope::from_structured(l.as_bytes()).ok()) {
+        *counts.entry(envelope.message_type).or_default() += 1;
+    }
+    counts
+}
+
 /// Facts said twice under different ids, and lines stated twice; `messages` is what was published,
 /// one CloudEvent a line.
 pub fn doubles(messages: &str, registre: &Registre) -> Vec<String> {

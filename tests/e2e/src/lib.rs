@@ -8,6 +8,6 @@ mod processus;
 mod serveurs;
 
 pub use banc::{Banc, SERVICES, Scenario};
-pub use doubles::doubles;
+pub use doubles::{doubles, par_type};
 pub use processus::{Processus, binaire};
 pub use serveurs::{Serveurs, gestion, graine};

@@ -5,7 +5,7 @@
 use std::{panic::AssertUnwindSafe, path::Path, process::Stdio, time::Duration};
 
 use chrono::NaiveDate;
-use e2e::{Banc, Scenario, Serveurs, binaire, doubles, graine};
+use e2e::{Banc, Scenario, Serveurs, binaire, doubles, graine, par_type};
 use futures_util::FutureExt;
 use kernel::Draw;
 use serde_json::Value;
@@ -88,7 +88,9 @@ async fn jouer(banc: &mut Banc, (service, compte, seuil): Victime, demo: Child) 
 
     let registre = banc.monde.registre();
     assert_eq!(registre.ecarts(&attendu), Vec::<String>::new(), "still so once all have stopped");
-    assert_eq!(doubles(&banc.messages(), &registre), Vec::<String>::new());
+    let messages = banc.messages();
+    println!("{:?}", par_type(&messages));
+    assert_eq!(doubles(&messages, &registre), Vec::<String>::new());
     for dossier in attendu.dossiers.keys() {
         let mut texts: Vec<_> =
             banc.monde.ds().messages(dossier.0).into_iter().map(|m| m.corps).collect();

@@ -38,7 +38,11 @@ pub(super) async fn rdv_service_public(
     tasks: &Tasks,
     port: u16,
 ) -> io::Result<rdv::Simulateur> {
-    rdv::start(clock.clone(), tasks, rdv::Options { port, ..rdv::Options::default() }).await
+    let options = rdv::Options { port, ..rdv::Options::default() };
+    // Two hours of an accelerated clock may be less than one call.
+    let a_minute = clock.business_duration(Duration::from_mins(1)).num_seconds();
+    let expires_in_s = u32::try_from(a_minute).unwrap_or(u32::MAX).max(options.expires_in_s);
+    rdv::start(clock.clone(), tasks, rdv::Options { expires_in_s, ..options }).await
 }
 
 impl Monde {
