@@ -242,6 +242,8 @@ fn autoriser(mut s: Suite<'_, '_>, activite: ResumeActivite) -> Decision<DsIntak
     let open = activite.situation == Situation::Ouverte;
     let progres = s.dossier.engagements.entry(activite.engagement.clone()).or_default();
     progres.activite = Some(activite);
+    // Whatever it says, an activity was authorised: its end may be the first that is heard of it.
+    let first = matches!(s.dossier.phase, Phase::Reception | Phase::Instruction { .. });
     match s.dossier.phase {
         Phase::Reception | Phase::Instruction { .. } => {
             s.dossier.phase = Phase::Autorisee;
@@ -251,7 +253,7 @@ fn autoriser(mut s: Suite<'_, '_>, activite: ResumeActivite) -> Decision<DsIntak
         Phase::Refusee if open => s.ouvrir_tache(A_REPORTER),
         Phase::Autorisee | Phase::Refusee | Phase::Retiree { .. } => {}
     }
-    if open && s.dossier.phase == Phase::Autorisee {
+    if (open || first) && s.dossier.phase == Phase::Autorisee {
         s.vouloir(Cible::Accepte);
     }
     s.fin()
