@@ -89,7 +89,7 @@ async fn jouer(banc: &mut Banc, (service, compte, seuil): Victime, demo: Child) 
     let registre = banc.monde.registre();
     assert_eq!(registre.ecarts(&attendu), Vec::<String>::new(), "still so once all have stopped");
     let messages = banc.messages();
-    println!("{:?}", par_type(&messages));
+    eprintln!("{:?}", par_type(&messages));
     assert_eq!(doubles(&messages, &registre), Vec::<String>::new());
     for dossier in attendu.dossiers.keys() {
         let mut texts: Vec<_> =
