@@ -232,9 +232,9 @@ impl Milieu {
     pub(crate) fn trajet(&mut self) -> TimeDelta {
         let bound = match self.alea.below(100) {
             _ if self.now >= self.calme_a => 5_000,
-            0..76 => 5_000,
-            76..88 => 3_600_000,
-            88..96 => 12 * 3_600_000,
+            0..64 => 5_000,
+            64..78 => 3_600_000,
+            78..90 => 12 * 3_600_000,
             _ => 80 * 3_600_000,
         };
         self.millis(bound)
