@@ -101,6 +101,7 @@ impl Service for Compteur {
         match input {
             Input::Message { message: Recu::CandidatureRetiree(m), .. } => match m.cause.as_str() {
                 "panique" => panic!("asked to"),
+                "ignore" => Ok(Decision::Ignore("asked to")),
                 "refus" => Err(Refusal::new("cause-refusee", "asked to")),
                 _ => {
                     etat.retraits += 1;
@@ -262,6 +263,16 @@ async fn duplicates_and_older_snapshots_have_no_second_effect() {
     banc.publier("m3", 3, "choix").await;
     banc.temoins().await;
     assert_eq!(banc.etat().await.retraits, 2);
+}
+
+#[tokio::test]
+async fn an_ignored_snapshot_is_not_undone_by_an_older_one() {
+    let mut banc = banc().await;
+    banc.publier("m1", 1, "choix").await;
+    banc.publier("m3", 3, "ignore").await;
+    banc.publier("m2", 2, "choix").await;
+    banc.temoins().await;
+    assert_eq!(banc.etat().await.retraits, 1);
 }
 
 #[tokio::test]

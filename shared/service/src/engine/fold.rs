@@ -167,7 +167,10 @@ impl<S: Service> Folder<'_, S> {
                 self.apply(item, state, effects, seen);
                 Outcome::Done
             }
-            Ok(Ok(Decision::Ignore(reason))) => Outcome::Ignored(reason),
+            Ok(Ok(Decision::Ignore(reason))) => {
+                self.remember(&item.key, seen);
+                Outcome::Ignored(reason)
+            }
             Ok(Err(refusal)) => {
                 self.fail(item, &Bad { code: refusal.code.to_owned(), reason: refusal.reason })
             }
@@ -175,6 +178,15 @@ impl<S: Service> Folder<'_, S> {
                 let reason = "the decision panicked".to_owned();
                 self.fail(item, &Bad { code: "panique".to_owned(), reason })
             }
+        }
+    }
+
+    /// An ignored snapshot is known too: an older one must not undo what it said.
+    fn remember(&mut self, key: &str, seen: Option<(String, u64)>) {
+        if let (Some(slot), Some((subject, sequence))) = (self.slots.get_mut(key), seen) {
+            slot.vus.insert(subject, sequence);
+            slot.version += 1;
+            slot.dirty = true;
         }
     }
 
