@@ -3,6 +3,8 @@
 # ports, in a temporary folder, gone afterwards.
 #
 #   tests/servers.sh exec CMD...     starts them, runs CMD with their URLs, always stops them
+#   tests/servers.sh serve           two of one's own, whatever the environment says; prints their
+#                                    URLs, then obeys the orders read on its standard input (below)
 #   . tests/servers.sh               then: servers_start; ...; servers_stop
 #
 # Sets AMQP_URL, AMQP_MGMT_URL and DATABASE_URL. A URL that is already set is used as it is and
@@ -156,67 +158,95 @@ _servers_http_ok() {
 }
 
 _servers_start_rabbitmq() {
-    local user port http epmd distribution home
+    local user home=$_servers_dir/rabbitmq
     user=$(_servers_user rabbitmq)
     _servers_folder rabbitmq "$user"
     _servers_folder epmd "$user"
-    home=$_servers_dir/rabbitmq
-    port=$(_servers_free_port) http=$(_servers_free_port)
-    epmd=$(_servers_free_port) distribution=$(_servers_free_port)
+    _amqp_port=$(_servers_free_port) _amqp_http=$(_servers_free_port)
+    _amqp_epmd=$(_servers_free_port) _amqp_distribution=$(_servers_free_port)
     cat >"$home/rabbitmq.conf" <<CONF
-listeners.tcp.1 = 127.0.0.1:$port
+listeners.tcp.1 = 127.0.0.1:$_amqp_port
 management.tcp.ip = 127.0.0.1
-management.tcp.port = $http
+management.tcp.port = $_amqp_http
 collect_statistics_interval = 1000
 CONF
     printf '[rabbitmq_management].\n' >"$home/enabled_plugins"
     : >"$home/env.conf"
     chmod 644 "$home/rabbitmq.conf" "$home/enabled_plugins" "$home/env.conf"
     # A port mapper of its own, in the foreground, so that none stays behind.
-    _servers_run epmd "$user" epmd -port "$epmd" -address 127.0.0.1
-    _servers_run rabbitmq "$user" env HOME="$home" \
-        ERL_EPMD_PORT="$epmd" ERL_EPMD_ADDRESS=127.0.0.1 \
-        RABBITMQ_DIST_PORT="$distribution" \
-        RABBITMQ_NODENAME="relais-$port@localhost" \
+    _servers_run epmd "$user" epmd -port "$_amqp_epmd" -address 127.0.0.1
+    if ! _servers_boot_rabbitmq; then
+        _servers_end epmd TERM
+        return 1
+    fi
+    export AMQP_URL="amqp://guest:guest@127.0.0.1:$_amqp_port/%2f"
+    export AMQP_MGMT_URL="http://guest:guest@127.0.0.1:$_amqp_http"
+}
+
+# _servers_amqp_env CMD...: with the settings of the private node.
+_servers_amqp_env() {
+    local home=$_servers_dir/rabbitmq
+    set -- env HOME="$home" \
+        ERL_EPMD_PORT="$_amqp_epmd" ERL_EPMD_ADDRESS=127.0.0.1 \
+        RABBITMQ_DIST_PORT="$_amqp_distribution" \
+        RABBITMQ_NODENAME="relais-$_amqp_port@localhost" \
         RABBITMQ_CONFIG_FILE="$home/rabbitmq.conf" \
         RABBITMQ_CONF_ENV_FILE="$home/env.conf" \
         RABBITMQ_ENABLED_PLUGINS_FILE="$home/enabled_plugins" \
         RABBITMQ_MNESIA_BASE="$home/data" RABBITMQ_LOG_BASE="$home/log" \
-        RABBITMQ_PID_FILE="$home/pid" \
-        "$(_servers_find_rabbitmq)"
-    if ! _servers_wait rabbitmq 90 _servers_http_ok "$http"; then
-        _servers_end rabbitmq TERM
-        _servers_end epmd TERM
-        return 1
-    fi
-    export AMQP_URL="amqp://guest:guest@127.0.0.1:$port/%2f"
-    export AMQP_MGMT_URL="http://guest:guest@127.0.0.1:$http"
+        RABBITMQ_PID_FILE="$home/pid" "$@"
+    "${_amqp_as[@]}" "$@"
+}
+
+# On the ports and data that it has.
+_servers_boot_rabbitmq() {
+    _amqp_as=(_servers_run rabbitmq "$(_servers_user rabbitmq)")
+    _servers_amqp_env "$(_servers_find_rabbitmq)"
+    _servers_wait rabbitmq 90 _servers_http_ok "$_amqp_http" && return 0
+    _servers_end rabbitmq TERM
+    return 1
+}
+
+# rabbitmqctl of the private node.
+_servers_rabbitmqctl() {
+    local user
+    user=$(_servers_user rabbitmq)
+    _amqp_as=()
+    [ "$(id -u)" != 0 ] ||
+        _amqp_as=(setpriv --reuid="$user" --regid="$(id -g "$user")" --clear-groups --)
+    (cd "$_servers_dir/rabbitmq" &&
+        _servers_amqp_env "$(dirname "$(_servers_find_rabbitmq)")/rabbitmqctl" -q "$@")
 }
 
 # --- PostgreSQL ---
 
 _servers_start_postgres() {
-    local user bin port home password
+    local user home=$_servers_dir/postgres password
     user=$(_servers_user postgres)
     _servers_folder postgres "$user"
-    home=$_servers_dir/postgres
-    bin=$(_servers_find_postgres)
-    port=$(_servers_free_port)
+    _pg_port=$(_servers_free_port)
     password=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
     printf '%s\n' "$password" >"$home/password"
     [ "$(id -u)" != 0 ] || chown "$user" "$home/password"
+    _servers_boot_postgres || return
+    export DATABASE_URL="postgres://relais:$password@127.0.0.1:$_pg_port/postgres"
+}
+
+# On the port and data that it has; data are made the first time.
+_servers_boot_postgres() {
+    local bin
+    bin=$(_servers_find_postgres)
     # No fsync: nobody needs these data after a power cut. The rest is as in production.
     # shellcheck disable=SC2016  # expanded by the inner shell
-    _servers_run postgres "$user" sh -c '
-        "$1/initdb" -D data -U relais -A scram-sha-256 --pwfile=password -E UTF8 --locale=C.UTF-8 --no-sync &&
+    _servers_run postgres "$(_servers_user postgres)" sh -c '
+        [ -d data ] ||
+            "$1/initdb" -D data -U relais -A scram-sha-256 --pwfile=password -E UTF8 --locale=C.UTF-8 --no-sync &&
             exec "$1/postgres" -D data -p "$2" -c listen_addresses=127.0.0.1 \
                 -c unix_socket_directories= -c fsync=off -c max_connections=400
-    ' sh "$bin" "$port"
-    if ! _servers_wait postgres 60 "$bin/pg_isready" -q -h 127.0.0.1 -p "$port"; then
-        _servers_end postgres INT
-        return 1
-    fi
-    export DATABASE_URL="postgres://relais:$password@127.0.0.1:$port/postgres"
+    ' sh "$bin" "$_pg_port"
+    _servers_wait postgres 60 "$bin/pg_isready" -q -h 127.0.0.1 -p "$_pg_port" && return 0
+    _servers_end postgres INT
+    return 1
 }
 
 # --- what callers use ---
@@ -280,16 +310,59 @@ servers_stop() {
     _servers_dir=""
 }
 
+# One order a line, answered by « ok », or « failed » and what is known of it; the end of the input
+# stops everything:
+#   stop SERVER | kill SERVER | start SERVER     SERVER is rabbitmq or postgres; data and ports stay
+#   rabbitmqctl ARGS...                          of the private broker
+servers_serve() {
+    local order args output
+    unset AMQP_URL AMQP_MGMT_URL DATABASE_URL
+    servers_start || return
+    printf '%s\n' "$AMQP_URL" "$AMQP_MGMT_URL" "$DATABASE_URL"
+    while read -r order args; do
+        if output=$(_servers_obey "$order" "$args" 2>&1); then
+            printf 'ok\n'
+        else
+            printf 'failed %s\n' "${output//$'\n'/ }"
+        fi
+    done
+}
+
+_servers_obey() {
+    case "$1 $2" in
+        "stop rabbitmq") _servers_end rabbitmq TERM ;;
+        "stop postgres") _servers_end postgres INT ;;
+        "kill rabbitmq" | "kill postgres")
+            # The whole session: a server's children do not outlive it.
+            kill -KILL -- "-$(cat "$_servers_dir/$2.pid")"
+            _servers_end "$2" KILL
+            ;;
+        "start rabbitmq") _servers_boot_rabbitmq ;;
+        "start postgres") _servers_boot_postgres ;;
+        rabbitmqctl\ *)
+            local words
+            # Quoted as in a shell: the orders come from a test, never from outside.
+            eval "words=($2)"
+            _servers_rabbitmqctl "${words[@]}"
+            ;;
+        *) echo "unknown order" >&2 && return 64 ;;
+    esac
+}
+
 # Run, not sourced.
 if [ "${BASH_SOURCE[0]}" = "$0" ]; then
-    if [ "${1:-}" != exec ] || [ $# -lt 2 ]; then
-        echo "usage: tests/servers.sh exec CMD..." >&2
+    if [ "$*" != serve ] && { [ "${1:-}" != exec ] || [ $# -lt 2 ]; }; then
+        echo "usage: tests/servers.sh exec CMD... | serve" >&2
         exit 64
     fi
-    shift
     trap servers_stop EXIT
     trap 'exit 130' INT
     trap 'exit 143' TERM
+    if [ "$1" = serve ]; then
+        servers_serve
+        exit
+    fi
+    shift
     servers_start || exit
     "$@"
     exit

@@ -3,6 +3,7 @@
 
 mod clock;
 mod draw;
+mod failpoint;
 mod fault;
 mod ids;
 mod paris;
@@ -12,6 +13,7 @@ mod tasks;
 
 pub use clock::{Acceleration, Busy, Clock, Timer, VirtualDriver};
 pub use draw::Draw;
+pub use failpoint::{FAILPOINTS, failpoint};
 pub use fault::{BoxError, Fault};
 pub use ids::{derive_id, short_id};
 pub use paris::{paris_at, paris_date, paris_time};

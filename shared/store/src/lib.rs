@@ -289,12 +289,14 @@ pub trait Store: Send + Sync {
     /// Deletes confirmed messages, by (id, lease).
     async fn outbox_done(&self, rows: &[(Uuid, i64)]) -> Result<(), StoreError>;
 
-    /// Gives messages back, due again at `at`; `failure` is kept when given.
+    /// Gives messages back, due again at `at`; `failures` are kept, with the messages that announce
+    /// them.
     async fn outbox_later(
         &self,
         rows: &[(Uuid, i64)],
         at: DateTime<Utc>,
         failures: Vec<FailureRow>,
+        outbox: Vec<OutboxRow>,
     ) -> Result<(), StoreError>;
 
     /// Claims asks due at `now` whose agency is not in `paused`, at most `max` in all. A claim of

@@ -13,7 +13,7 @@ use std::{
 
 use async_trait::async_trait;
 use futures_util::StreamExt;
-use kernel::Tasks;
+use kernel::{Tasks, failpoint};
 use lapin::{
     Channel,
     message::Delivery as AmqpDelivery,
@@ -267,6 +267,7 @@ impl Actor {
                 for (tag, multiple) in plan(&session.unsettled, &tags) {
                     let _ = session.channel.basic_ack(tag, BasicAckOptions { multiple }).await;
                 }
+                failpoint("message-acked");
             }
             Command::Release(tags) => {
                 let options = BasicNackOptions { requeue: true, multiple: false };

@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use kernel::failpoint;
 use lapin::{
     BasicProperties, Channel, PublisherConfirm,
     options::{BasicPublishOptions, ConfirmSelectOptions},
@@ -84,10 +85,14 @@ impl Publisher {
                 outgoing.properties,
             );
             match patiently(sent).await {
-                Ok(confirm) => call.waiting.push_back((index, confirm)),
+                Ok(confirm) => {
+                    failpoint("publish-begun");
+                    call.waiting.push_back((index, confirm));
+                }
                 Err(error) => call.broken = Some(error),
             }
         }
+        failpoint("publish-sent");
         while !call.waiting.is_empty() {
             call.settle_oldest().await;
         }

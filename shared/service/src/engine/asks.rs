@@ -11,7 +11,7 @@ use std::{
 use agency::Breaker;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::FutureExt;
-use kernel::{Backoff, Busy, Fault};
+use kernel::{Backoff, Busy, Fault, failpoint};
 use store::{AskRow, FailureRow, Leased, StoreError};
 use tokio::sync::{Semaphore, mpsc::UnboundedReceiver};
 
@@ -119,6 +119,9 @@ impl<S: Service> Engine<S> {
         let (paused, _) = gates.paused(now);
         let asks = self.store.claim_asks(now, self.lease_end(), &paused, CLAIM).await?;
         let count = asks.len();
+        if count > 0 {
+            failpoint("ask-claimed");
+        }
         for ask in asks {
             let busy = self.clock.busy();
             let (engine, gates, limits) = (Arc::clone(self), Arc::clone(gates), Arc::clone(limits));
@@ -158,8 +161,10 @@ impl<S: Service> Engine<S> {
             self.store.ask_later(row.id, lease, at, &error, false).await?;
             return Ok(true);
         }
+        failpoint("ask-allowed");
         let started = Instant::now();
         let result = self.attempt(&row).await;
+        failpoint("ask-called");
         let outcome = match &result {
             Ok(_) => "ok",
             Err(Fault::Transient { .. }) => "passager",
@@ -180,6 +185,7 @@ impl<S: Service> Engine<S> {
         match result {
             Ok(answer) => {
                 if self.store.ask_answered(row.id, lease, &answer).await? {
+                    failpoint("ask-answer-stored");
                     self.metrics.success(&row.agency, now);
                     self.ring_inputs(ANSWERS);
                 }
@@ -224,6 +230,7 @@ impl<S: Service> Engine<S> {
                 attempt = failed, error = %text, "call failed, tried again");
             let at = now + TimeDelta::from_std(delay).unwrap_or(TimeDelta::hours(1));
             self.store.ask_later(row.id, lease, at, &text, true).await?;
+            failpoint("ask-postponed");
             return Ok(());
         }
         tracing::error!(service = S::NAME, agency = %row.agency, kind = %row.kind,
@@ -243,6 +250,7 @@ impl<S: Service> Engine<S> {
         };
         let announced = announce::<S>(&failure, now, row.context.clone());
         if self.store.ask_failed(row.id, lease, failure, vec![announced]).await? {
+            failpoint("ask-failed");
             let _ = self.bells.relay.send(self.clock.busy());
         }
         Ok(())

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bus::{BusError, Consumer, QueueSpec};
 use contracts::Incoming;
+use kernel::failpoint;
 
 use super::{BATCH, Engine, chain, item::Item};
 use crate::api::Service;
@@ -71,15 +72,16 @@ impl<S: Service> Engine<S> {
             if deliveries.is_empty() {
                 continue;
             }
+            failpoint("message-received");
             let now = self.clock.now();
             let tags: Vec<u64> = deliveries.iter().map(|d| d.tag).collect();
             let held: Vec<_> = deliveries.iter().map(|d| d.busy.clone()).collect();
             let items = deliveries.into_iter().map(|d| Item::from_delivery(d, now)).collect();
-            let settled = if self.process(items).await {
-                consumer.ack(&tags).await
-            } else {
-                consumer.release(&tags).await
-            };
+            let committed = self.process(items).await;
+            failpoint("message-committed");
+            let settled =
+                if committed { consumer.ack(&tags).await } else { consumer.release(&tags).await };
+            failpoint("message-ack-asked");
             drop(held);
             if let Err(error) = settled {
                 tracing::warn!(service = S::NAME, error = %chain(&error),

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use kernel::Busy;
+use kernel::{Busy, failpoint};
 use store::{InputKind, InputRow, Leased, StoreError};
 use tokio::sync::mpsc::UnboundedReceiver;
 use uuid::Uuid;
@@ -65,6 +65,7 @@ impl<S: Service> Engine<S> {
         if answers.is_empty() && inputs.is_empty() {
             return Ok(false);
         }
+        failpoint(if answers.is_empty() { "inputs-claimed" } else { "answers-claimed" });
         // A full claim may have left some.
         if answers.len() == BATCH {
             self.claim.fetch_or(ANSWERS, Ordering::AcqRel);
@@ -77,7 +78,9 @@ impl<S: Service> Engine<S> {
             let failure = self.replayed(&input).await?;
             items.push(Item::from_input(input, failure));
         }
-        Ok(self.process(items).await && self.claim.load(Ordering::Acquire) != 0)
+        let committed = self.process(items).await;
+        failpoint("inputs-committed");
+        Ok(committed && self.claim.load(Ordering::Acquire) != 0)
     }
 
     async fn replayed(

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, time::Instant};
 
 use bus::{Confirmation, Publication};
 use chrono::TimeDelta;
-use kernel::Busy;
+use kernel::{Busy, failpoint};
 use store::{FailureRow, Leased, OutboxRow, StoreError, Writes};
 use tokio::sync::mpsc::UnboundedReceiver;
 use uuid::Uuid;
@@ -59,9 +59,11 @@ impl<S: Service> Engine<S> {
         if rows.is_empty() {
             return Ok(false);
         }
+        failpoint("outbox-claimed");
         let started = Instant::now();
         let out = rows.iter().map(|leased| publication(&leased.row)).collect();
         let confirmations = self.transport.publish(out).await;
+        failpoint("publish-confirmed");
         self.metrics.confirmed(started.elapsed());
         let (mut done, mut failed, mut unroutable) = (Vec::new(), Vec::new(), Vec::new());
         for (leased, confirmation) in rows.iter().zip(confirmations) {
@@ -72,12 +74,17 @@ impl<S: Service> Engine<S> {
                 Confirmation::Returned => unroutable.push(leased),
             }
         }
-        self.store.outbox_done(&done).await?;
         for (id, _) in &done {
-            if returned.remove(id) {
+            // Closed before the row goes: a crash in between publishes again, and leaves no
+            // failure open for ever.
+            if returned.contains(id) {
                 self.close_return(*id).await?;
+                returned.remove(id);
+                failpoint("return-closed");
             }
         }
+        self.store.outbox_done(&done).await?;
+        failpoint("outbox-deleted");
         if !failed.is_empty() {
             tracing::warn!(
                 service = S::NAME,
@@ -86,7 +93,7 @@ impl<S: Service> Engine<S> {
             );
             let at =
                 self.clock.now() + self.clock.business_duration(std::time::Duration::from_secs(1));
-            self.store.outbox_later(&failed, at, Vec::new()).await?;
+            self.store.outbox_later(&failed, at, Vec::new(), Vec::new()).await?;
         }
         self.keep_returned(&unroutable, returned).await?;
         // What was not full leaves nothing that is due.
@@ -116,14 +123,15 @@ impl<S: Service> Engine<S> {
             };
             self.metrics.unroutable();
             let at = now + TimeDelta::minutes(5);
-            let first = returned.insert(row.id);
-            let kept = if first { vec![failure.clone()] } else { Vec::new() };
-            self.store.outbox_later(&[(row.id, leased.lease)], at, kept).await?;
-            if first {
+            let (mut kept, mut announced) = (Vec::new(), Vec::new());
+            if !returned.contains(&row.id) {
                 tracing::error!(service = S::NAME, key = %row.routing_key, "no queue takes this");
-                let context = store::RowContext::default();
-                self.write_outbox(announce::<S>(&failure, now, context)).await?;
+                announced.push(announce::<S>(&failure, now, store::RowContext::default()));
+                kept.push(failure);
             }
+            self.store.outbox_later(&[(row.id, leased.lease)], at, kept, announced).await?;
+            returned.insert(row.id);
+            failpoint("return-kept");
         }
         Ok(())
     }
@@ -136,11 +144,6 @@ impl<S: Service> Engine<S> {
             outbox: vec![row],
             ..Writes::default()
         });
-        self.store.transact(&[], &[], &mut |_| writes.take().unwrap_or_default()).await
-    }
-
-    async fn write_outbox(&self, row: OutboxRow) -> Result<(), StoreError> {
-        let mut writes = Some(Writes { outbox: vec![row], ..Writes::default() });
         self.store.transact(&[], &[], &mut |_| writes.take().unwrap_or_default()).await
     }
 }

@@ -155,6 +155,7 @@ pub(super) async fn outbox_later(
     rows: &[(Uuid, i64)],
     at: DateTime<Utc>,
     failures: Vec<FailureRow>,
+    outbox: &[OutboxRow],
 ) -> Result<(), StoreError> {
     let mut tx = conn.begin().await?;
     let ours = sqlx::query(
@@ -169,6 +170,7 @@ pub(super) async fn outbox_later(
     .await?;
     if ours.rows_affected() > 0 {
         failures::keep(&mut tx, failures).await?;
+        writes::add_outbox(&mut tx, outbox).await?;
     }
     Ok(tx.commit().await?)
 }

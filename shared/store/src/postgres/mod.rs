@@ -115,8 +115,9 @@ impl Store for PostgresStore {
         rows: &[(Uuid, i64)],
         at: DateTime<Utc>,
         failures: Vec<FailureRow>,
+        outbox: Vec<OutboxRow>,
     ) -> Result<(), StoreError> {
-        claims::outbox_later(&mut *self.conn().await?, rows, at, failures).await
+        claims::outbox_later(&mut *self.conn().await?, rows, at, failures, &outbox).await
     }
 
     async fn claim_asks(

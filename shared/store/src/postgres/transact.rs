@@ -7,6 +7,7 @@
 
 use std::collections::HashSet;
 
+use kernel::failpoint;
 use sqlx::{Acquire, PgConnection, Row};
 
 use super::{failures, writes};
@@ -20,9 +21,16 @@ pub(super) async fn run(
 ) -> Result<(), StoreError> {
     // dropped on any error below, which rolls back
     let mut tx = conn.begin().await?;
-    let loaded = Loaded { fresh: mark(&mut tx, marks).await?, states: load(&mut tx, keys).await? };
-    write(&mut tx, fold(loaded)).await?;
-    Ok(tx.commit().await?)
+    failpoint("batch-begun");
+    let fresh = mark(&mut tx, marks).await?;
+    failpoint("batch-marked");
+    let states = load(&mut tx, keys).await?;
+    failpoint("batch-loaded");
+    write(&mut tx, fold(Loaded { fresh, states })).await?;
+    failpoint("batch-written");
+    tx.commit().await?;
+    failpoint("batch-committed");
+    Ok(())
 }
 
 async fn mark(conn: &mut PgConnection, marks: &[Mark]) -> Result<Vec<bool>, StoreError> {
@@ -176,5 +184,7 @@ pub(super) async fn add_inputs(
 ) -> Result<(), StoreError> {
     let mut tx = conn.begin().await?;
     writes::put_inputs(&mut tx, inputs).await?;
-    Ok(tx.commit().await?)
+    tx.commit().await?;
+    failpoint("input-added");
+    Ok(())
 }

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{Connection, Row, SqliteConnection, sqlite::SqliteRow};
 use uuid::Uuid;
 
-use super::{failures, params};
+use super::{failures, params, transact};
 use crate::{
     AnswerRow, AskRow, FailureRow, InputRow, Leased, OutboxRow, RowContext, StoreError, rows,
 };
@@ -148,6 +148,7 @@ pub(super) async fn outbox_later(
     rows: &[(Uuid, i64)],
     at: DateTime<Utc>,
     failures: Vec<FailureRow>,
+    outbox: &[OutboxRow],
 ) -> Result<(), StoreError> {
     let mut tx = conn.begin_with("begin immediate").await?;
     let ours = sqlx::query(
@@ -162,6 +163,7 @@ pub(super) async fn outbox_later(
     .await?;
     if ours.rows_affected() > 0 {
         failures::keep(&mut tx, failures).await?;
+        transact::add_outbox(&mut tx, outbox).await?;
     }
     Ok(tx.commit().await?)
 }

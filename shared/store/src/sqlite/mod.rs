@@ -149,8 +149,9 @@ impl Store for SqliteStore {
         rows: &[(Uuid, i64)],
         at: DateTime<Utc>,
         failures: Vec<FailureRow>,
+        outbox: Vec<OutboxRow>,
     ) -> Result<(), StoreError> {
-        claims::outbox_later(&mut *self.writer().await?, rows, at, failures).await
+        claims::outbox_later(&mut *self.writer().await?, rows, at, failures, &outbox).await
     }
 
     async fn claim_asks(

@@ -223,7 +223,7 @@ pub(crate) async fn an_empty_batch_is_fine(a: SharedStore, _b: SharedStore) {
     .expect("commits");
     a.add_inputs(Vec::new()).await.expect("adds nothing");
     a.outbox_done(&[]).await.expect("settles nothing");
-    a.outbox_later(&[], at(0), Vec::new()).await.expect("settles nothing");
+    a.outbox_later(&[], at(0), Vec::new(), Vec::new()).await.expect("settles nothing");
 }
 
 pub(crate) async fn the_inbox_is_purged_by_day(a: SharedStore, b: SharedStore) {

@@ -80,9 +80,9 @@ pub(crate) async fn messages_given_back_wait(a: SharedStore, b: SharedStore) {
     put_outbox(&a, vec![message(1), message(2)]).await;
     let rows = claim(&a, 0).await;
     let given = [(id(1), rows[0].lease)];
-    a.outbox_later(&given, at(300), vec![failure(1)]).await.expect("runs");
+    a.outbox_later(&given, at(300), vec![failure(1)], vec![message(9)]).await.expect("runs");
     a.outbox_done(&given).await.expect("runs");
-    assert_eq!(ids(&claim(&b, 299).await), [2], "the other one's lease ran out");
+    assert_eq!(ids(&claim(&b, 299).await), [2, 9], "the other one's lease ran out");
     assert_eq!(ids(&claim(&b, 300).await), [1], "its spent token deleted nothing");
     assert_eq!(b.failures(true, 9).await.expect("lists").len(), 1);
 }
@@ -91,11 +91,13 @@ pub(crate) async fn failures_of_a_lost_lease_are_not_kept(a: SharedStore, b: Sha
     put_outbox(&a, vec![message(1)]).await;
     let lost = only(claim(&a, 0).await);
     let held = only(claim(&b, 60).await);
-    a.outbox_later(&[(id(1), lost.lease)], at(0), vec![failure(1)]).await.expect("runs");
+    a.outbox_later(&[(id(1), lost.lease)], at(0), vec![failure(1)], vec![message(9)])
+        .await
+        .expect("runs");
     assert!(b.failures(false, 9).await.expect("lists").is_empty());
     assert!(claim(&a, 61).await.is_empty(), "still held by the other");
     b.outbox_done(&[(id(1), held.lease)]).await.expect("runs");
-    assert_eq!(b.stats().await.expect("counts").outbox, 0);
+    assert_eq!(b.stats().await.expect("counts").outbox, 0, "nor announced");
 }
 
 pub(crate) async fn next_due_follows_messages_and_leases(a: SharedStore, b: SharedStore) {
@@ -105,7 +107,7 @@ pub(crate) async fn next_due_follows_messages_and_leases(a: SharedStore, b: Shar
     assert_eq!(next().await, Some(at(0)));
     let claimed = only(claim(&a, 5).await);
     assert_eq!(next().await, Some(at(65)));
-    a.outbox_later(&[(id(1), claimed.lease)], at(40), Vec::new()).await.expect("runs");
+    a.outbox_later(&[(id(1), claimed.lease)], at(40), Vec::new(), Vec::new()).await.expect("runs");
     assert_eq!(next().await, Some(at(40)));
     let claimed = only(claim(&a, 40).await);
     a.outbox_done(&[(id(1), claimed.lease)]).await.expect("runs");
