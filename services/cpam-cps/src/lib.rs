@@ -11,7 +11,9 @@ pub mod state;
 pub mod wire;
 
 use kernel::Fault;
-use service::{Attempt, Context, Decision, Equipment, Input, OperatorAction, Refusal, Service};
+use service::{
+    Attempt, Context, Decision, Equipment, Etape, Input, OperatorAction, Refusal, Service,
+};
 use uuid::Uuid;
 
 pub use crate::{
@@ -82,6 +84,10 @@ impl Service for CpamCps {
 
     async fn ask(&self, ask: &Ask, id: Uuid, _attempt: Attempt) -> Result<Answer, Fault> {
         self.courrier.ask(ask, id).await
+    }
+
+    fn etape(state: &State) -> Option<Etape> {
+        state.etape()
     }
 
     fn operator(action: &OperatorAction) -> Result<(String, Event), String> {

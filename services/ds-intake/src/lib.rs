@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use contracts::{incoming, messages::ModeFacturation};
 use serde::{Deserialize, Serialize};
 use service::{
-    Attempt, Context, Decision, Equipment, Input, Limit, OperatorAction, Refusal, Service,
+    Attempt, Context, Decision, Equipment, Etape, Input, Limit, OperatorAction, Refusal, Service,
 };
 use uuid::Uuid;
 
@@ -153,6 +153,10 @@ impl Service for DsIntake {
 
     fn boot(config: &Config) -> Vec<(String, Event)> {
         vec![(config.cle_demarche(), Event::Demarrer)]
+    }
+
+    fn etape(state: &State) -> Option<Etape> {
+        state.etape()
     }
 
     fn operator(action: &OperatorAction) -> Result<(String, Event), String> {

@@ -13,6 +13,8 @@ use uuid::Uuid;
 
 use crate::{agency::Cible, wire::EtatDs};
 
+mod etapes;
+
 /// One state of the service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum State {

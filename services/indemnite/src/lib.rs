@@ -14,7 +14,9 @@ pub mod wire;
 use contact::{Lien, Mailer, Question};
 use contracts::{Referentiel, messages};
 use kernel::Fault;
-use service::{Attempt, Context, Decision, Equipment, Input, OperatorAction, Refusal, Service};
+use service::{
+    Attempt, Context, Decision, Equipment, Etape, Input, OperatorAction, Refusal, Service,
+};
 use uuid::Uuid;
 
 pub use agency::{Answer, Ask};
@@ -104,6 +106,10 @@ impl Service for Indemnite {
     fn reponse(lien: &Lien, choix: &str) -> Option<Event> {
         let question = lien.question.parse().ok()?;
         Some(Event::Attestee { question, choix: choix.parse().ok()? })
+    }
+
+    fn etape(state: &State) -> Option<Etape> {
+        state.etape()
     }
 
     fn operator(action: &OperatorAction) -> Result<(String, Event), String> {

@@ -15,6 +15,8 @@ use contracts::{
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+mod etapes;
+
 /// One state.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

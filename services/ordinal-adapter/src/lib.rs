@@ -13,7 +13,9 @@ pub mod wire;
 use contact::{Lien, Question};
 use contracts::Referentiel;
 use kernel::Fault;
-use service::{Attempt, Context, Decision, Equipment, Input, OperatorAction, Refusal, Service};
+use service::{
+    Attempt, Context, Decision, Equipment, Etape, Input, OperatorAction, Refusal, Service,
+};
 use uuid::Uuid;
 
 pub use crate::{
@@ -90,6 +92,10 @@ impl Service for OrdinalAdapter {
 
     fn reponse(lien: &Lien, choix: &str) -> Option<Event> {
         wire::reponse(lien, choix)
+    }
+
+    fn etape(state: &State) -> Option<Etape> {
+        state.etape()
     }
 
     fn operator(action: &OperatorAction) -> Result<(String, Event), String> {

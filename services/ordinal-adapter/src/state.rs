@@ -11,6 +11,8 @@ use contracts::{
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+mod etapes;
+
 /// One state of the service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -21,7 +21,8 @@ use contact::Mailer;
 use contracts::LieuId;
 use kernel::Fault;
 use service::{
-    Attempt, Context, Decision, Equipment, Ingress, Input, Limit, OperatorAction, Refusal, Service,
+    Attempt, Context, Decision, Equipment, Etape, Ingress, Input, Limit, OperatorAction, Refusal,
+    Service,
 };
 use uuid::Uuid;
 
@@ -87,6 +88,10 @@ impl Service for RdvAgendaSync {
 
     fn routes(config: &Config, ingress: &Ingress<Self>) -> axum::Router {
         webhook::routes(config, ingress)
+    }
+
+    fn etape(state: &Etat) -> Option<Etape> {
+        Some(state.etape())
     }
 
     fn operator(action: &OperatorAction) -> Result<(String, Evenement), String> {

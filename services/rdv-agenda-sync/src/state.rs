@@ -17,6 +17,7 @@ use crate::{
 };
 
 mod echanges;
+mod etapes;
 
 pub use echanges::{AGENCE, Entrant, Evenement, INVITER, PROVISION, Question, Reponse};
 

@@ -6,8 +6,8 @@ use contracts::{DossierId, Rpps, incoming};
 use kernel::Fault;
 use serde::{Deserialize, Serialize};
 use service::{
-    AskKind, Attempt, Context, Decision, Equipment, Input, Limit, OperatorAction, Refusal, Repeat,
-    Service,
+    AskKind, Attempt, Context, Decision, Equipment, Etape, Input, Limit, OperatorAction, Refusal,
+    Repeat, Service,
 };
 use uuid::Uuid;
 
@@ -266,6 +266,10 @@ impl Service for RppsFlux {
 
     fn boot(_config: &Config) -> Vec<(String, Event)> {
         vec![(decide::EXTRACTION.to_owned(), Event::Demarrer)]
+    }
+
+    fn etape(state: &State) -> Option<Etape> {
+        state.etape()
     }
 
     fn operator(action: &OperatorAction) -> Result<(String, Event), String> {

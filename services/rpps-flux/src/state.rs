@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::wire::{Extrait, PROFESSION_MEDECIN, normaliser_nom};
 
+mod etapes;
+
 /// One state of the service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "etat", rename_all = "snake_case")]

@@ -106,6 +106,12 @@ pub trait Service: Send + Sync + Sized + 'static {
         Err(format!("{} ne connaît pas l'action « {} »", Self::NAME, action.action))
     }
 
+    /// The stage that a state is at, for the metrics `relais_dossiers` and
+    /// `relais_etape_age_seconds`; `None` when the state is not a step of anybody's way.
+    fn etape(_state: &Self::State) -> Option<Etape> {
+        None
+    }
+
     /// Brings a stored state of an older version to the next one.
     ///
     /// # Errors
@@ -113,6 +119,15 @@ pub trait Service: Send + Sync + Sized + 'static {
     fn upcast(version: u32, _body: serde_json::Value) -> Result<serde_json::Value, String> {
         Err(format!("version d'état inconnue : {version}"))
     }
+}
+
+/// A stage of a way. Its name is a label of the metrics: one of a few, unique in its service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Etape {
+    /// Somebody is awaited: counted, and the oldest has an age.
+    Attente(&'static str),
+    /// Nobody is awaited, for ever or until something happens: counted only.
+    Acquise(&'static str),
 }
 
 /// What the frame gives a service to build its agency clients with.

@@ -14,8 +14,8 @@ mod metrics;
 pub mod telemetry;
 
 pub use api::{
-    AskKind, Attempt, Context, Decision, Effect, Equipment, Input, Limit, Meta, OperatorAction,
-    Outgoing, Refusal, Repeat, Service,
+    AskKind, Attempt, Context, Decision, Effect, Equipment, Etape, Input, Limit, Meta,
+    OperatorAction, Outgoing, Refusal, Repeat, Service,
 };
 pub use config::FrameConfig;
 pub use ingress::Ingress;

@@ -30,6 +30,8 @@ struct Inner {
     ask_seconds: HistogramVec,
     breaker: IntGaugeVec,
     failures: IntGaugeVec,
+    dossiers: IntGaugeVec,
+    etape_age: GaugeVec,
     consumer_up: IntGaugeVec,
     last_success: IntGaugeVec,
 }
@@ -66,6 +68,9 @@ impl Metrics {
         let r = valid(Registry::new_custom(None, Some(labels)));
         let gauge_by = |name: &str, help: &str, label: &str| {
             register(&r, valid(IntGaugeVec::new(opts(name, help), &[label])))
+        };
+        let age_by = |name: &str, help: &str, label: &str| {
+            register(&r, valid(GaugeVec::new(opts(name, help), &[label])))
         };
         let inner = Inner {
             processing: register(
@@ -129,12 +134,10 @@ impl Metrics {
                 "Calls waiting to be made or to succeed",
                 "agency",
             ),
-            ask_age: register(
-                &r,
-                valid(GaugeVec::new(
-                    opts("relais_ask_oldest_age_seconds", "Age of the oldest waiting call"),
-                    &["agency"],
-                )),
+            ask_age: age_by(
+                "relais_ask_oldest_age_seconds",
+                "Age of the oldest waiting call",
+                "agency",
             ),
             ask_seconds: register(
                 &r,
@@ -146,6 +149,12 @@ impl Metrics {
             ),
             breaker: gauge_by("relais_breaker_state", "0 closed, 1 half-open, 2 open", "agency"),
             failures: gauge_by("relais_failures_open", "Open failures", "code"),
+            dossiers: gauge_by("relais_dossiers", "States at each stage", "etape"),
+            etape_age: age_by(
+                "relais_etape_age_seconds",
+                "How long the first has waited at a stage",
+                "etape",
+            ),
             consumer_up: gauge_by("relais_consumer_up", "1 while the queue is consumed", "queue"),
             last_success: gauge_by(
                 "relais_last_success_timestamp_seconds",
@@ -222,6 +231,14 @@ impl Metrics {
         self.0.failures.reset();
         for (code, count) in &stats.failures {
             self.0.failures.with_label_values(&[code]).set(*count);
+        }
+        self.0.dossiers.reset();
+        self.0.etape_age.reset();
+        for (etape, count, oldest) in &stats.etapes {
+            self.0.dossiers.with_label_values(&[etape]).set(*count);
+            if oldest.is_some() {
+                self.0.etape_age.with_label_values(&[etape]).set(age(*oldest));
+            }
         }
         let mut text = Vec::new();
         // Writing to memory cannot fail; a metric that cannot be rendered is left out.

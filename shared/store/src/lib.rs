@@ -5,6 +5,7 @@
 //! *lease* in a short transaction and settles it by (id, lease). A lease is a fencing token: a
 //! settlement under an older lease changes nothing.
 
+mod counts;
 mod errors;
 mod migrations;
 pub mod postgres;
@@ -18,6 +19,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use contracts::Envelope;
 use uuid::Uuid;
 
+pub use counts::{Etape, NextDue, Stats};
 pub use errors::StoreError;
 
 /// Marks a message as received: (UTC day of the envelope's `time`, source, id).
@@ -63,6 +65,8 @@ pub struct StateWrite {
     pub version: i64,
     /// JSON.
     pub body: String,
+    /// Its stage, when it has one.
+    pub etape: Option<Etape>,
 }
 
 /// What an input row is.
@@ -221,19 +225,6 @@ pub struct Writes {
     pub close_failures: Vec<(Uuid, String)>,
 }
 
-/// Counts for metrics and readiness.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Stats {
-    /// Messages to publish.
-    pub outbox: i64,
-    /// When the oldest of them was written.
-    pub outbox_oldest: Option<DateTime<Utc>>,
-    /// Asks without an answer, by agency, with the oldest's creation.
-    pub asks: Vec<(String, i64, Option<DateTime<Utc>>)>,
-    /// Open failures, by code.
-    pub failures: Vec<(String, i64)>,
-}
-
 /// Decides a batch in memory: called once per attempt, inside the transaction.
 pub type Fold<'a> = dyn FnMut(Loaded) -> Writes + Send + 'a;
 
@@ -373,17 +364,6 @@ pub trait Store: Send + Sync {
 
     /// Closes every connection.
     async fn close(&self);
-}
-
-/// When each loop has work next.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct NextDue {
-    /// Inputs and answers.
-    pub inputs: Option<DateTime<Utc>>,
-    /// Asks.
-    pub asks: Option<DateTime<Utc>>,
-    /// Messages to publish.
-    pub outbox: Option<DateTime<Utc>>,
 }
 
 /// A shared store.

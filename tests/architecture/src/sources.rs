@@ -96,6 +96,23 @@ pub fn impure_decisions(service: &str, sources: &[Source]) -> Vec<String> {
     wrong
 }
 
+/// Stages that a service's README does not name between backquotes, one line each; none when the
+/// service counts nothing.
+pub fn unnamed_stages(service: &str, sources: &[Source], readme: &str) -> Vec<String> {
+    let file = sources.iter().find(|source| source.path == "src/state/etapes.rs");
+    let stages = file.map(|file| stages(&file.text)).unwrap_or_default();
+    let missing = |stage: &&str| !readme.contains(&format!("`{stage}`"));
+    let line = |stage| format!("services/{service}: its README does not list the stage `{stage}`");
+    stages.into_iter().filter(missing).map(line).collect()
+}
+
+/// The stages that a `state/etapes.rs` names.
+pub fn stages(text: &str) -> BTreeSet<&str> {
+    let calls = ["Attente(\"", "Acquise(\""];
+    let names = calls.into_iter().flat_map(|call| text.split(call).skip(1));
+    names.filter_map(|rest| rest.split_once('"')).map(|(name, _)| name).collect()
+}
+
 /// Files that are too long, one line each.
 pub fn long_files<'a>(folder: &str, sources: impl IntoIterator<Item = &'a Source>) -> Vec<String> {
     let long = sources.into_iter().filter_map(|source| {
@@ -113,6 +130,16 @@ pub fn long_files<'a>(folder: &str, sources: impl IntoIterator<Item = &'a Source
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_stage_is_named_in_the_readme() {
+        let text = "A => Etape::Attente(\"rib\"),\nB => Etape::Acquise(\"fin\"),";
+        let sources = [source("src/state/etapes.rs", text)];
+        assert!(unnamed_stages("x", &sources, "`rib`, `fin`").is_empty());
+        let wrong = unnamed_stages("x", &sources, "rib, `fin`");
+        assert_eq!(wrong, ["services/x: its README does not list the stage `rib`"]);
+        assert!(unnamed_stages("x", &[], "").is_empty());
+    }
 
     fn source(path: &str, text: &str) -> Source {
         Source { path: path.to_owned(), text: text.to_owned() }

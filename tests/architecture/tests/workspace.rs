@@ -46,6 +46,21 @@ fn every_service_has_the_same_files() {
 }
 
 #[test]
+fn stages_are_named_in_the_readme() {
+    let workspace = workspace();
+    let mut count = 0;
+    let mut wrong = Vec::new();
+    for service in workspace.services() {
+        let files = service.sources().expect("readable");
+        let file = files.iter().find(|file| file.path == "src/state/etapes.rs");
+        count += file.map_or(0, |file| sources::stages(&file.text).len());
+        wrong.extend(sources::unnamed_stages(&service.name, &files, &service.readme()));
+    }
+    assert!(count > 30, "the stages are found: {count}");
+    none(&wrong);
+}
+
+#[test]
 fn decisions_are_pure() {
     let workspace = workspace();
     let wrong = workspace.services().flat_map(|service| {

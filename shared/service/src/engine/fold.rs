@@ -17,7 +17,7 @@ use super::{
     sortie::{announce, announce_closed, effect_id, input_row, meta_text, outbox_row},
     stored::{Stored, parse_state},
 };
-use crate::api::{AskKind, Context, Decision, Effect, Input, Outgoing, Service};
+use crate::api::{AskKind, Context, Decision, Effect, Etape, Input, Outgoing, Service};
 
 /// A state while its batch is decided.
 struct Slot<S: Service> {
@@ -314,12 +314,17 @@ impl<S: Service> Folder<'_, S> {
             if !slot.dirty {
                 continue;
             }
+            let etape = slot.state.as_ref().and_then(S::etape).map(|etape| match etape {
+                Etape::Attente(nom) => store::Etape { nom, depuis: Some(self.shared.now) },
+                Etape::Acquise(nom) => store::Etape { nom, depuis: None },
+            });
             let stored = Stored { v: S::STATE_VERSION, vus: slot.vus, s: slot.state };
             self.writes.states.push(StateWrite {
                 key,
                 expected: slot.expected,
                 version: slot.version,
                 body: serde_json::to_string(&stored).expect("states encode"),
+                etape,
             });
         }
         self.writes.states.sort_by(|a, b| a.key.cmp(&b.key));

@@ -24,11 +24,10 @@ use crate::{
 };
 
 static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
-    crate::migrations::embedded(&[(
-        1,
-        "initial",
-        include_str!("../../migrations/postgres/0001_initial.sql"),
-    )])
+    crate::migrations::embedded(&[
+        (1, "initial", include_str!("../../migrations/postgres/0001_initial.sql")),
+        (2, "etape", include_str!("../../migrations/postgres/0002_etape.sql")),
+    ])
 });
 
 /// A store in a PostgreSQL database.

@@ -74,13 +74,20 @@ pub(super) async fn stats(conn: &mut PgConnection) -> Result<Stats, StoreError> 
     let failures = sqlx::query(
         "select code, count(*) from failure where outcome is null group by code order by code",
     );
+    let etapes = sqlx::query(
+        "select etape, count(*), min(etape_depuis) from state where etape is not null
+         group by etape order by etape",
+    );
     let mut stats =
         Stats { outbox: outbox.try_get(0)?, outbox_oldest: outbox.try_get(1)?, ..Stats::default() };
     for row in asks.fetch_all(&mut *conn).await? {
         stats.asks.push((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?));
     }
-    for row in failures.fetch_all(conn).await? {
+    for row in failures.fetch_all(&mut *conn).await? {
         stats.failures.push((row.try_get(0)?, row.try_get(1)?));
+    }
+    for row in etapes.fetch_all(conn).await? {
+        stats.etapes.push((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?));
     }
     Ok(stats)
 }

@@ -143,29 +143,39 @@ async fn save_states(conn: &mut PgConnection, states: &[StateWrite]) -> Result<(
     let (created, changed) = rows::by_expectation(states);
     if !created.is_empty() {
         let saved = sqlx::query(
-            "insert into state (key, version, body)
-             select key, version, body::jsonb
-             from unnest($1::text[], $2::bigint[], $3::text[]) n (key, version, body)
+            "insert into state (key, version, body, etape, etape_depuis)
+             select key, version, body::jsonb, etape, etape_depuis
+             from unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::timestamptz[])
+                  n (key, version, body, etape, etape_depuis)
              on conflict do nothing",
         )
         .bind(writes::column(&created, |state| state.key.as_str()))
         .bind(writes::column(&created, |state| state.version))
         .bind(writes::column(&created, |state| state.body.as_str()))
+        .bind(writes::column(&created, |state| state.etape.map(|etape| etape.nom)))
+        .bind(writes::column(&created, |state| state.etape.and_then(|etape| etape.depuis)))
         .execute(&mut *conn)
         .await?;
         all(saved.rows_affected(), created.len())?;
     }
     if !changed.is_empty() {
         let saved = sqlx::query(
-            "update state s set version = n.version, body = n.body::jsonb, updated_at = now()
-             from unnest($1::text[], $2::bigint[], $3::text[], $4::bigint[])
-                  n (key, version, body, expected)
+            "update state s set version = n.version, body = n.body::jsonb, updated_at = now(),
+                    etape = n.etape,
+                    etape_depuis = case when s.etape = n.etape and n.etape_depuis is not null
+                                        then coalesce(s.etape_depuis, n.etape_depuis)
+                                        else n.etape_depuis end
+             from unnest($1::text[], $2::bigint[], $3::text[], $4::bigint[], $5::text[],
+                         $6::timestamptz[])
+                  n (key, version, body, expected, etape, etape_depuis)
              where s.key = n.key and s.version = n.expected",
         )
         .bind(writes::column(&changed, |state| state.0.key.as_str()))
         .bind(writes::column(&changed, |state| state.0.version))
         .bind(writes::column(&changed, |state| state.0.body.as_str()))
         .bind(writes::column(&changed, |state| state.1))
+        .bind(writes::column(&changed, |state| state.0.etape.map(|etape| etape.nom)))
+        .bind(writes::column(&changed, |state| state.0.etape.and_then(|etape| etape.depuis)))
         .execute(conn)
         .await?;
         all(saved.rows_affected(), changed.len())?;

@@ -31,11 +31,10 @@ use crate::{
 pub const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
-    crate::migrations::embedded(&[(
-        1,
-        "initial",
-        include_str!("../../migrations/sqlite/0001_initial.sql"),
-    )])
+    crate::migrations::embedded(&[
+        (1, "initial", include_str!("../../migrations/sqlite/0001_initial.sql")),
+        (2, "etape", include_str!("../../migrations/sqlite/0002_etape.sql")),
+    ])
 });
 
 /// How careful the file is.

@@ -33,11 +33,22 @@ pub(super) fn marks(marks: &[Mark]) -> Result<String, StoreError> {
 }
 
 pub(super) fn created(states: &[&StateWrite]) -> Result<String, StoreError> {
-    array(states.iter().map(|state| (&state.key, state.version, &state.body)))
+    array(states.iter().map(|state| {
+        let (etape, depuis) = stage(state);
+        (&state.key, state.version, &state.body, etape, depuis)
+    }))
 }
 
 pub(super) fn changed(states: &[(&StateWrite, i64)]) -> Result<String, StoreError> {
-    array(states.iter().map(|(state, at)| (&state.key, state.version, &state.body, at)))
+    array(states.iter().map(|(state, at)| {
+        let (etape, depuis) = stage(state);
+        (&state.key, state.version, &state.body, at, etape, depuis)
+    }))
+}
+
+fn stage(state: &StateWrite) -> (Option<&'static str>, Option<i64>) {
+    let depuis = state.etape.and_then(|etape| etape.depuis);
+    (state.etape.map(|etape| etape.nom), depuis.map(|at| at.timestamp_micros()))
 }
 
 pub(super) fn inputs(inputs: &[InputRow]) -> Result<String, StoreError> {

@@ -87,8 +87,17 @@ pub(super) async fn stats(conn: &mut SqliteConnection) -> Result<Stats, StoreErr
     let failures = sqlx::query(
         "select code, count(*) from failure where outcome is null group by code order by code",
     );
-    for row in failures.fetch_all(conn).await? {
+    for row in failures.fetch_all(&mut *conn).await? {
         stats.failures.push((row.try_get(0)?, row.try_get(1)?));
+    }
+    let etapes = sqlx::query(
+        "select etape, count(*), min(etape_depuis) from state where etape is not null
+         group by etape order by etape",
+    );
+    for row in etapes.fetch_all(conn).await? {
+        let oldest: Option<i64> = row.try_get(2)?;
+        let oldest = oldest.map(rows::instant).transpose()?;
+        stats.etapes.push((row.try_get(0)?, row.try_get(1)?, oldest));
     }
     Ok(stats)
 }

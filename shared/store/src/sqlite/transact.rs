@@ -138,9 +138,9 @@ async fn save_states(conn: &mut SqliteConnection, states: &[StateWrite]) -> Resu
     let (created, changed) = rows::by_expectation(states);
     if !created.is_empty() {
         let saved = sqlx::query(
-            "insert into state (key, version, body, updated_at)
+            "insert into state (key, version, body, updated_at, etape, etape_depuis)
              select value ->> 0, value ->> 1, value ->> 2,
-                    cast(unixepoch('subsec') * 1000000 as integer)
+                    cast(unixepoch('subsec') * 1000000 as integer), value ->> 3, value ->> 4
              from json_each(?1) where true
              on conflict do nothing",
         )
@@ -152,7 +152,12 @@ async fn save_states(conn: &mut SqliteConnection, states: &[StateWrite]) -> Resu
     if !changed.is_empty() {
         let saved = sqlx::query(
             "update state set version = n.value ->> 1, body = n.value ->> 2,
-                    updated_at = cast(unixepoch('subsec') * 1000000 as integer)
+                    updated_at = cast(unixepoch('subsec') * 1000000 as integer),
+                    etape = n.value ->> 4,
+                    etape_depuis = case when state.etape = n.value ->> 4
+                                             and n.value ->> 5 is not null
+                                        then coalesce(state.etape_depuis, n.value ->> 5)
+                                        else n.value ->> 5 end
              from json_each(?1) n
              where state.key = n.value ->> 0 and state.version = n.value ->> 3",
         )

@@ -104,7 +104,8 @@ pub(crate) fn failure(n: u128) -> FailureRow {
 }
 
 pub(crate) fn save(key: &str, expected: Option<i64>, version: i64) -> StateWrite {
-    StateWrite { key: key.to_owned(), expected, version, body: format!(r#"{{"v":{version}}}"#) }
+    let body = format!(r#"{{"v":{version}}}"#);
+    StateWrite { key: key.to_owned(), expected, version, body, etape: None }
 }
 
 /// Commits writes that do not depend on what is loaded.

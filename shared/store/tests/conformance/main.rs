@@ -3,6 +3,7 @@
 
 mod asks;
 mod batch;
+mod etapes;
 mod failures;
 mod fixtures;
 mod inputs;
@@ -94,6 +95,9 @@ cases! {
         a_failure_is_always_kept,
         failures_are_listed_newest_first,
         stats_count_what_waits;
+    etapes:
+        a_stage_keeps_its_instant_while_it_lasts,
+        stages_are_counted_with_their_oldest;
     shared:
         credentials_change_only_from_the_expected_version,
         a_budget_is_shared,

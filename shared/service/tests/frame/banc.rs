@@ -1,10 +1,6 @@
-//! The frame, on the in-process transport and SQLite, in virtual time: what it promises to every
-//! service, each promise caused.
+//! A small service on the in-process transport and SQLite, in virtual time, and what watches it.
 
-use std::{
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::sync::{Arc, Mutex};
 
 use bus::{Consumer, MemoryBus, Publication, QueueSpec, Transport};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -15,8 +11,8 @@ use contracts::{
 use kernel::{Clock, Fault, VirtualDriver};
 use serde::{Deserialize, Serialize};
 use service::{
-    AskKind, Attempt, Context, Decision, Equipment, Host, Input, Refusal, Repeat, Running, Service,
-    config::LinksConfig,
+    AskKind, Attempt, Context, Decision, Equipment, Etape, Host, Input, Refusal, Repeat, Running,
+    Service, config::LinksConfig,
 };
 use store::{
     SharedStore,
@@ -25,14 +21,14 @@ use store::{
 use uuid::Uuid;
 
 /// Counts withdrawals of a dossier; each is confirmed to an agency, then published as a refusal.
-struct Compteur {
+pub(crate) struct Compteur {
     agence: Arc<Mutex<Agence>>,
 }
 
 #[derive(Default)]
-struct Agence {
-    appels: Vec<(Uuid, Attempt)>,
-    pannes: Vec<Fault>,
+pub(crate) struct Agence {
+    pub(crate) appels: Vec<(Uuid, Attempt)>,
+    pub(crate) pannes: Vec<Fault>,
 }
 
 thread_local! {
@@ -40,24 +36,24 @@ thread_local! {
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-struct Etat {
-    retraits: u32,
-    confirmes: u32,
-    reveils: u32,
+pub(crate) struct Etat {
+    pub(crate) retraits: u32,
+    pub(crate) confirmes: u32,
+    pub(crate) reveils: u32,
 }
 
 incoming! {
     /// What it reads.
-    enum Recu { CandidatureRetiree, ComplementDemande }
+    pub(crate) enum Recu { CandidatureRetiree, ComplementDemande }
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-enum Evenement {
+pub(crate) enum Evenement {
     Note,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct Confirmer(u32);
+pub(crate) struct Confirmer(u32);
 
 impl AskKind for Confirmer {
     fn kind(&self) -> &'static str {
@@ -129,6 +125,14 @@ impl Service for Compteur {
         }
     }
 
+    fn etape(etat: &Etat) -> Option<Etape> {
+        Some(if etat.confirmes < etat.retraits {
+            Etape::Attente("a-confirmer")
+        } else {
+            Etape::Acquise("confirme")
+        })
+    }
+
     async fn ask(&self, _: &Confirmer, id: Uuid, attempt: Attempt) -> Result<bool, Fault> {
         let mut agence = self.agence.lock().expect("lock");
         agence.appels.push((id, attempt));
@@ -136,22 +140,22 @@ impl Service for Compteur {
     }
 }
 
-struct Banc {
-    bus: Arc<MemoryBus>,
-    clock: Clock,
-    driver: VirtualDriver,
-    store: SharedStore,
-    agence: Arc<Mutex<Agence>>,
-    running: Running,
-    temoin: Box<dyn Consumer>,
+pub(crate) struct Banc {
+    pub(crate) bus: Arc<MemoryBus>,
+    pub(crate) clock: Clock,
+    pub(crate) driver: VirtualDriver,
+    pub(crate) store: SharedStore,
+    pub(crate) agence: Arc<Mutex<Agence>>,
+    pub(crate) running: Running,
+    pub(crate) temoin: Box<dyn Consumer>,
     _dir: tempfile::TempDir,
 }
 
-fn debut() -> DateTime<Utc> {
+pub(crate) fn debut() -> DateTime<Utc> {
     "2026-01-05T08:00:00Z".parse().expect("instant")
 }
 
-async fn banc() -> Banc {
+pub(crate) async fn banc() -> Banc {
     let dir = tempfile::tempdir().expect("tempdir");
     let (clock, driver) = Clock::virtual_at(debut());
     let bus = MemoryBus::new(clock.clone());
@@ -182,13 +186,13 @@ async fn banc() -> Banc {
 }
 
 impl Banc {
-    async fn publier(&self, id: &str, sequence: u64, cause: &str) {
+    pub(crate) async fn publier(&self, id: &str, sequence: u64, cause: &str) {
         let body =
             CandidatureRetiree { dossier: DossierId(1), rpps: None, cause: cause.to_owned() };
         self.publier_corps(id, sequence, serde_json::to_vec(&body).expect("encodes")).await;
     }
 
-    async fn publier_corps(&self, id: &str, sequence: u64, data: Vec<u8>) {
+    pub(crate) async fn publier_corps(&self, id: &str, sequence: u64, data: Vec<u8>) {
         let envelope = Envelope {
             id: id.to_owned(),
             source: "/relais/ds-intake".to_owned(),
@@ -211,7 +215,7 @@ impl Banc {
     }
 
     /// What was published so far, by type; waits until everything is quiet.
-    async fn temoins(&mut self) -> Vec<Envelope> {
+    pub(crate) async fn temoins(&mut self) -> Vec<Envelope> {
         let mut seen = Vec::new();
         loop {
             let batch = tokio::select! {
@@ -227,154 +231,28 @@ impl Banc {
         }
     }
 
-    async fn etat(&self) -> Etat {
+    pub(crate) async fn etat(&self) -> Etat {
         let row = self.store.state("dossier/1").await.expect("read").expect("exists");
         let body: serde_json::Value = serde_json::from_str(&row.body).expect("JSON");
         serde_json::from_value(body["s"].clone()).expect("a state")
     }
 
-    async fn avancer(&self) -> Option<DateTime<Utc>> {
+    pub(crate) fn client(&self) -> agency::HttpClient {
+        let settings = agency::HttpSettings {
+            base_url: format!("http://{}", self.running.addr()),
+            timeout_ms: 5_000,
+            max_body_bytes: 1_000_000,
+        };
+        agency::HttpClient::new(settings).expect("client")
+    }
+
+    pub(crate) async fn metriques(&self) -> String {
+        let client = self.client();
+        let metrics = client.send(client.request(reqwest::Method::GET, "/metrics"));
+        String::from_utf8(metrics.await.expect("answers").body).expect("text")
+    }
+
+    pub(crate) async fn avancer(&self) -> Option<DateTime<Utc>> {
         self.driver.advance(debut() + TimeDelta::days(60)).await
-    }
-}
-
-#[tokio::test]
-async fn a_message_becomes_an_ask_an_answer_and_a_fact() {
-    let mut banc = banc().await;
-    banc.publier("m1", 1, "choix").await;
-    let seen = banc.temoins().await;
-    assert_eq!(seen.len(), 1);
-    assert_eq!(seen[0].message_type, CandidatureRefusee::TYPE);
-    assert_eq!(seen[0].source, "/relais/compteur");
-    assert!(seen[0].sequence.is_some());
-    let etat = banc.etat().await;
-    assert_eq!((etat.retraits, etat.confirmes, etat.reveils), (1, 1, 0));
-    assert!(banc.running.stop(Duration::from_secs(5)).await);
-}
-
-#[tokio::test]
-async fn duplicates_and_older_snapshots_have_no_second_effect() {
-    let mut banc = banc().await;
-    banc.publier("m2", 2, "choix").await;
-    banc.publier("m2", 2, "choix").await;
-    banc.publier("m1", 1, "choix").await;
-    banc.temoins().await;
-    assert_eq!(banc.etat().await.retraits, 1);
-    banc.publier("m3", 3, "choix").await;
-    banc.temoins().await;
-    assert_eq!(banc.etat().await.retraits, 2);
-}
-
-#[tokio::test]
-async fn an_ignored_snapshot_is_not_undone_by_an_older_one() {
-    let mut banc = banc().await;
-    banc.publier("m1", 1, "choix").await;
-    banc.publier("m3", 3, "ignore").await;
-    banc.publier("m2", 2, "choix").await;
-    banc.temoins().await;
-    assert_eq!(banc.etat().await.retraits, 1);
-}
-
-#[tokio::test]
-async fn bad_input_harms_only_itself_and_is_announced() {
-    let mut banc = banc().await;
-    banc.publier_corps("b1", 1, b"{not json".to_vec()).await;
-    banc.publier("b2", 2, "panique").await;
-    banc.publier("b3", 3, "refus").await;
-    banc.publier("m4", 4, "choix").await;
-    let seen = banc.temoins().await;
-    let pannes: Vec<PanneOuverte> = seen
-        .iter()
-        .filter(|e| e.message_type == PanneOuverte::TYPE)
-        .map(|e| serde_json::from_slice(&e.data).expect("decodes"))
-        .collect();
-    let codes: Vec<_> = pannes.iter().map(|p| p.code.as_str()).collect();
-    assert_eq!(codes, ["corps-invalide", "panique", "cause-refusee"]);
-    assert_eq!(banc.etat().await.retraits, 1);
-    let kept = banc.store.failures(true, 10).await.expect("read");
-    assert_eq!(kept.len(), 3);
-    assert!(kept.iter().any(|f| f.body == b"{not json"));
-}
-
-#[tokio::test]
-async fn a_transient_fault_is_retried_until_it_passes() {
-    let mut banc = banc().await;
-    let pannes = (0..3).map(|_| Fault::transient("coupure", "down")).collect();
-    banc.agence.lock().expect("lock").pannes = pannes;
-    banc.publier("m1", 1, "choix").await;
-    for _ in 0..3 {
-        banc.temoins().await;
-        banc.avancer().await.expect("a retry is due");
-    }
-    assert_eq!(banc.temoins().await.len(), 1);
-    let appels = banc.agence.lock().expect("lock").appels.clone();
-    assert_eq!(appels.len(), 4);
-    assert_eq!(appels[0].1, Attempt::First);
-    assert!(appels[1..].iter().all(|(id, a)| *a == Attempt::AfterClean && *id == appels[0].0));
-}
-
-#[tokio::test]
-async fn a_permanent_fault_becomes_a_failure_that_an_operator_replays() {
-    let mut banc = banc().await;
-    banc.agence.lock().expect("lock").pannes = vec![Fault::permanent("refus", "no")];
-    banc.publier("m1", 1, "choix").await;
-    let seen = banc.temoins().await;
-    assert_eq!(seen.len(), 1);
-    let panne: PanneOuverte = serde_json::from_slice(&seen[0].data).expect("decodes");
-    let url = format!("http://{}/ops/pannes", banc.running.addr());
-    let client = agency::HttpClient::new(agency::HttpSettings {
-        base_url: url,
-        timeout_ms: 5_000,
-        max_body_bytes: 1_000_000,
-    })
-    .expect("client");
-    let path = format!("/{}/rejeu", panne.panne);
-    let post = |token: &str| client.request(reqwest::Method::POST, &path).bearer_auth(token);
-    assert!(client.send(post("autre")).await.is_err(), "a wrong token is refused");
-    client.send(post("jeton")).await.expect("accepted");
-    let seen = banc.temoins().await;
-    let types: Vec<_> = seen.iter().map(|e| e.message_type.as_str()).collect();
-    assert!(
-        types.contains(&PanneClose::TYPE) && types.contains(&CandidatureRefusee::TYPE),
-        "{types:?}"
-    );
-    assert!(banc.store.failures(true, 10).await.expect("read").is_empty());
-    assert!(client.send(post("jeton")).await.is_err(), "a closed failure is not replayed");
-}
-
-#[tokio::test]
-async fn a_wake_up_fires_once_at_its_instant() {
-    let mut banc = banc().await;
-    banc.publier("m1", 1, "choix").await;
-    banc.temoins().await;
-    while banc.etat().await.reveils == 0 {
-        banc.avancer().await.expect("the wake-up is due");
-        banc.temoins().await;
-    }
-    assert!(banc.clock.now() >= debut() + TimeDelta::days(3));
-    assert!(banc.clock.now() < debut() + TimeDelta::days(3) + TimeDelta::minutes(2));
-    assert_eq!(banc.etat().await.reveils, 1);
-}
-
-#[tokio::test]
-async fn probes_and_metrics_answer() {
-    let mut banc = banc().await;
-    banc.publier("m1", 1, "choix").await;
-    banc.temoins().await;
-    let client = agency::HttpClient::new(agency::HttpSettings {
-        base_url: format!("http://{}", banc.running.addr()),
-        timeout_ms: 5_000,
-        max_body_bytes: 1_000_000,
-    })
-    .expect("client");
-    for path in ["/livez", "/readyz", "/version"] {
-        client.send(client.request(reqwest::Method::GET, path)).await.expect(path);
-    }
-    let metrics = client.send(client.request(reqwest::Method::GET, "/metrics")).await.expect("ok");
-    let text = String::from_utf8(metrics.body).expect("text");
-    for name in
-        ["relais_messages_total{outcome=\"fait\"", "relais_outbox_pending", "relais_consumer_up"]
-    {
-        assert!(text.contains(name), "{name} is missing from {text}");
     }
 }

@@ -1,0 +1,190 @@
+//! The frame, on the in-process transport and SQLite, in virtual time: what it promises to every
+//! service, each promise caused.
+
+mod banc;
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use contracts::{
+    Message,
+    messages::{CandidatureRefusee, PanneClose, PanneOuverte},
+};
+use kernel::Fault;
+use service::Attempt;
+
+use crate::banc::{banc, debut};
+
+#[tokio::test]
+async fn a_message_becomes_an_ask_an_answer_and_a_fact() {
+    let mut banc = banc().await;
+    banc.publier("m1", 1, "choix").await;
+    let seen = banc.temoins().await;
+    assert_eq!(seen.len(), 1);
+    assert_eq!(seen[0].message_type, CandidatureRefusee::TYPE);
+    assert_eq!(seen[0].source, "/relais/compteur");
+    assert!(seen[0].sequence.is_some());
+    let etat = banc.etat().await;
+    assert_eq!((etat.retraits, etat.confirmes, etat.reveils), (1, 1, 0));
+    assert!(banc.running.stop(Duration::from_secs(5)).await);
+}
+
+#[tokio::test]
+async fn duplicates_and_older_snapshots_have_no_second_effect() {
+    let mut banc = banc().await;
+    banc.publier("m2", 2, "choix").await;
+    banc.publier("m2", 2, "choix").await;
+    banc.publier("m1", 1, "choix").await;
+    banc.temoins().await;
+    assert_eq!(banc.etat().await.retraits, 1);
+    banc.publier("m3", 3, "choix").await;
+    banc.temoins().await;
+    assert_eq!(banc.etat().await.retraits, 2);
+}
+
+#[tokio::test]
+async fn an_ignored_snapshot_is_not_undone_by_an_older_one() {
+    let mut banc = banc().await;
+    banc.publier("m1", 1, "choix").await;
+    banc.publier("m3", 3, "ignore").await;
+    banc.publier("m2", 2, "choix").await;
+    banc.temoins().await;
+    assert_eq!(banc.etat().await.retraits, 1);
+}
+
+#[tokio::test]
+async fn bad_input_harms_only_itself_and_is_announced() {
+    let mut banc = banc().await;
+    banc.publier_corps("b1", 1, b"{not json".to_vec()).await;
+    banc.publier("b2", 2, "panique").await;
+    banc.publier("b3", 3, "refus").await;
+    banc.publier("m4", 4, "choix").await;
+    let seen = banc.temoins().await;
+    let pannes: Vec<PanneOuverte> = seen
+        .iter()
+        .filter(|e| e.message_type == PanneOuverte::TYPE)
+        .map(|e| serde_json::from_slice(&e.data).expect("decodes"))
+        .collect();
+    let codes: Vec<_> = pannes.iter().map(|p| p.code.as_str()).collect();
+    assert_eq!(codes, ["corps-invalide", "panique", "cause-refusee"]);
+    assert_eq!(banc.etat().await.retraits, 1);
+    let kept = banc.store.failures(true, 10).await.expect("read");
+    assert_eq!(kept.len(), 3);
+    assert!(kept.iter().any(|f| f.body == b"{not json"));
+}
+
+#[tokio::test]
+async fn a_transient_fault_is_retried_until_it_passes() {
+    let mut banc = banc().await;
+    let pannes = (0..3).map(|_| Fault::transient("coupure", "down")).collect();
+    banc.agence.lock().expect("lock").pannes = pannes;
+    banc.publier("m1", 1, "choix").await;
+    for _ in 0..3 {
+        banc.temoins().await;
+        banc.avancer().await.expect("a retry is due");
+    }
+    assert_eq!(banc.temoins().await.len(), 1);
+    let appels = banc.agence.lock().expect("lock").appels.clone();
+    assert_eq!(appels.len(), 4);
+    assert_eq!(appels[0].1, Attempt::First);
+    assert!(appels[1..].iter().all(|(id, a)| *a == Attempt::AfterClean && *id == appels[0].0));
+}
+
+#[tokio::test]
+async fn a_permanent_fault_becomes_a_failure_that_an_operator_replays() {
+    let mut banc = banc().await;
+    banc.agence.lock().expect("lock").pannes = vec![Fault::permanent("refus", "no")];
+    banc.publier("m1", 1, "choix").await;
+    let seen = banc.temoins().await;
+    assert_eq!(seen.len(), 1);
+    let panne: PanneOuverte = serde_json::from_slice(&seen[0].data).expect("decodes");
+    let url = format!("http://{}/ops/pannes", banc.running.addr());
+    let client = agency::HttpClient::new(agency::HttpSettings {
+        base_url: url,
+        timeout_ms: 5_000,
+        max_body_bytes: 1_000_000,
+    })
+    .expect("client");
+    let path = format!("/{}/rejeu", panne.panne);
+    let post = |token: &str| client.request(reqwest::Method::POST, &path).bearer_auth(token);
+    assert!(client.send(post("autre")).await.is_err(), "a wrong token is refused");
+    client.send(post("jeton")).await.expect("accepted");
+    let seen = banc.temoins().await;
+    let types: Vec<_> = seen.iter().map(|e| e.message_type.as_str()).collect();
+    assert!(
+        types.contains(&PanneClose::TYPE) && types.contains(&CandidatureRefusee::TYPE),
+        "{types:?}"
+    );
+    assert!(banc.store.failures(true, 10).await.expect("read").is_empty());
+    assert!(client.send(post("jeton")).await.is_err(), "a closed failure is not replayed");
+}
+
+#[tokio::test]
+async fn a_wake_up_fires_once_at_its_instant() {
+    let mut banc = banc().await;
+    banc.publier("m1", 1, "choix").await;
+    banc.temoins().await;
+    while banc.etat().await.reveils == 0 {
+        banc.avancer().await.expect("the wake-up is due");
+        banc.temoins().await;
+    }
+    assert!(banc.clock.now() >= debut() + TimeDelta::days(3));
+    assert!(banc.clock.now() < debut() + TimeDelta::days(3) + TimeDelta::minutes(2));
+    assert_eq!(banc.etat().await.reveils, 1);
+}
+
+#[tokio::test]
+async fn probes_and_metrics_answer() {
+    let mut banc = banc().await;
+    banc.publier("m1", 1, "choix").await;
+    banc.temoins().await;
+    let client = banc.client();
+    for path in ["/livez", "/readyz", "/version"] {
+        client.send(client.request(reqwest::Method::GET, path)).await.expect(path);
+    }
+    let text = banc.metriques().await;
+    for name in
+        ["relais_messages_total{outcome=\"fait\"", "relais_outbox_pending", "relais_consumer_up"]
+    {
+        assert!(text.contains(name), "{name} is missing from {text}");
+    }
+}
+
+#[tokio::test]
+async fn stages_are_counted_and_the_oldest_has_an_age() {
+    let mut banc = banc().await;
+    let pannes = (0..3).map(|_| Fault::transient("coupure", "down")).collect();
+    banc.agence.lock().expect("lock").pannes = pannes;
+    banc.publier("m1", 1, "choix").await;
+    banc.temoins().await;
+    let since = banc.clock.now();
+    banc.avancer().await.expect("a retry is due");
+    banc.temoins().await;
+    banc.publier("m2", 2, "choix").await;
+    banc.temoins().await;
+    let text = banc.metriques().await;
+    let waits = "relais_dossiers{etape=\"a-confirmer\",service=\"compteur\"} 1\n";
+    assert!(text.contains(waits), "{text}");
+    let age = text
+        .lines()
+        .find_map(|l| {
+            l.strip_prefix("relais_etape_age_seconds{etape=\"a-confirmer\",service=\"compteur\"} ")
+        })
+        .and_then(|n| n.parse::<f64>().ok())
+        .expect("an age");
+    let waited = (banc.clock.now() - since).as_seconds_f64();
+    assert!(
+        waited > 0.0 && (age - waited).abs() < 0.001,
+        "{age} for {waited}: a second message of the same stage does not begin it again"
+    );
+    while banc.etat().await.confirmes < 2 {
+        banc.avancer().await.expect("a retry is due");
+        banc.temoins().await;
+    }
+    let text = banc.metriques().await;
+    assert!(
+        text.contains("relais_dossiers{etape=\"confirme\",service=\"compteur\"} 1\n"),
+        "{text}"
+    );
+    assert!(!text.contains("a-confirmer") && !text.contains("relais_etape_age_seconds{"), "{text}");
+}
