@@ -116,6 +116,10 @@ fn of_sqlstate(code: &str) -> Class {
 
 /// Result codes from <https://www.sqlite.org/rescode.html>; the low byte is the primary code.
 fn of_sqlite(code: i32) -> Class {
+    // CONSTRAINT_TRIGGER: raised by lot.sql when a row is not as expected
+    if code == 1811 {
+        return Class::Conflict;
+    }
     match code & 0xff {
         // BUSY, LOCKED, NOMEM, IOERR, FULL
         5 | 6 | 7 | 10 | 13 => Class::Away,
@@ -154,12 +158,13 @@ mod tests {
 
     #[test]
     fn sqlite_codes_have_their_class() {
-        // BUSY, BUSY_RECOVERY, FULL, CONSTRAINT_UNIQUE, ERROR, CANTOPEN
+        // BUSY, BUSY_RECOVERY, FULL, CONSTRAINT_UNIQUE, CONSTRAINT_TRIGGER, ERROR, CANTOPEN
         for (code, class) in [
             (5, Class::Away),
             (261, Class::Away),
             (13, Class::Away),
             (2067, Class::Data),
+            (1811, Class::Conflict),
             (1, Class::Fatal),
             (14, Class::Fatal),
         ] {

@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{Connection, SqliteConnection};
 use uuid::Uuid;
 
-use super::{failures, transact};
+use super::lot::Lot;
 use crate::{FailureRow, OutboxRow, StoreError, rows};
 
 pub(super) async fn answered(
@@ -69,8 +69,7 @@ pub(super) async fn failed(
     if ours.rows_affected() == 0 {
         return Ok(false);
     }
-    failures::keep(&mut tx, vec![failure]).await?;
-    transact::add_outbox(&mut tx, outbox).await?;
+    Lot::default().and_failures(vec![failure], outbox)?.write(&mut tx).await?;
     tx.commit().await?;
     Ok(true)
 }

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{Connection, Row, SqliteConnection, sqlite::SqliteRow};
 use uuid::Uuid;
 
-use super::{failures, params, transact};
+use super::{lot::Lot, params};
 use crate::{
     AnswerRow, AskRow, FailureRow, InputRow, Leased, OutboxRow, RowContext, StoreError, rows,
 };
@@ -162,8 +162,7 @@ pub(super) async fn outbox_later(
     .execute(&mut *tx)
     .await?;
     if ours.rows_affected() > 0 {
-        failures::keep(&mut tx, failures).await?;
-        transact::add_outbox(&mut tx, outbox).await?;
+        Lot::default().and_failures(failures, outbox)?.write(&mut tx).await?;
     }
     Ok(tx.commit().await?)
 }

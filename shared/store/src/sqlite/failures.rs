@@ -1,51 +1,10 @@
-//! Failures: kept, closed, listed.
+//! Failures as they are listed.
 
 use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 use uuid::Uuid;
 
-use super::{claims, params};
-use crate::{FailureRow, StoreError, rows};
-
-pub(super) async fn keep(
-    conn: &mut SqliteConnection,
-    failures: Vec<FailureRow>,
-) -> Result<(), StoreError> {
-    if failures.is_empty() {
-        return Ok(());
-    }
-    sqlx::query(
-        "insert into failure (id, key, origin, kind, code, reason, body, meta, first_seen,
-                              attempts, outcome)
-         select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5,
-                coalesce(cast(value ->> 6 as blob), unhex(value ->> 7)), value ->> 8, value ->> 9,
-                value ->> 10, value ->> 11
-         from json_each(?1) where true
-         on conflict (id) do update set
-             attempts = failure.attempts + 1, outcome = null,
-             code = excluded.code, reason = excluded.reason, meta = excluded.meta",
-    )
-    .bind(params::failures(&rows::failures(failures))?)
-    .execute(conn)
-    .await?;
-    Ok(())
-}
-
-pub(super) async fn close(
-    conn: &mut SqliteConnection,
-    closed: &[(Uuid, String)],
-) -> Result<(), StoreError> {
-    if closed.is_empty() {
-        return Ok(());
-    }
-    sqlx::query(
-        "update failure set outcome = c.value ->> 1 from json_each(?1) c
-         where failure.id = c.value ->> 0",
-    )
-    .bind(params::array(closed)?)
-    .execute(conn)
-    .await?;
-    Ok(())
-}
+use super::claims;
+use crate::{FailureRow, StoreError};
 
 pub(super) async fn list(
     conn: &mut SqliteConnection,

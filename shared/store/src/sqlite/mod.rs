@@ -1,11 +1,16 @@
 //! The store in one SQLite file: WAL, one writer connection, one reader connection.
 //!
 //! Several processes may open the same file: a writer waits for another one up to
-//! [`BUSY_TIMEOUT`], then the operation is [`StoreError::Away`].
+//! [`BUSY_TIMEOUT`], then the operation is [`StoreError::Away`]. A file that is thrown away
+//! ([`SqliteOptions::relaxed`]) has one connection that keeps it for itself.
+//!
+//! Each statement is a round trip to the connection's thread, which costs more than most
+//! statements: a batch is two ([`transact`]), a claim is one.
 
 mod asks;
 mod claims;
 mod failures;
+mod lot;
 mod params;
 mod reads;
 mod transact;
@@ -17,7 +22,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::{
     Connection, SqliteConnection,
     migrate::Migrator,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteLockingMode, SqliteSynchronous},
 };
 use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard};
 use uuid::Uuid;
@@ -40,8 +45,8 @@ static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
 /// How careful the file is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SqliteOptions {
-    /// Does not wait for the disk: a crash of the machine may lose or break the file. Only for a
-    /// store that is thrown away.
+    /// Does not wait for the disk, and locks other processes out: a crash may break the file. Only
+    /// for a store that is thrown away.
     pub relaxed: bool,
 }
 
@@ -49,7 +54,8 @@ pub struct SqliteOptions {
 #[derive(Debug)]
 pub struct SqliteStore {
     writer: Mutex<Option<SqliteConnection>>,
-    reader: Mutex<Option<SqliteConnection>>,
+    /// `None`: reads use the writer's connection.
+    reader: Option<Mutex<Option<SqliteConnection>>>,
 }
 
 type Guard<'a> = MappedMutexGuard<'a, SqliteConnection>;
@@ -61,18 +67,27 @@ impl SqliteStore {
     /// # Errors
     /// [`StoreError`] when the file cannot be opened or is not a database.
     pub async fn open(path: &Path, options: SqliteOptions) -> Result<Self, StoreError> {
-        let synchronous =
-            if options.relaxed { SqliteSynchronous::Off } else { SqliteSynchronous::Full };
-        let connect = SqliteConnectOptions::new()
+        let base = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(synchronous)
             .busy_timeout(BUSY_TIMEOUT)
             .foreign_keys(false);
-        let writer = SqliteConnection::connect_with(&connect).await?;
-        let reader = SqliteConnection::connect_with(&connect.pragma("query_only", "on")).await?;
-        Ok(Self { writer: Mutex::new(Some(writer)), reader: Mutex::new(Some(reader)) })
+        let connect = if options.relaxed {
+            base.journal_mode(SqliteJournalMode::Memory)
+                .synchronous(SqliteSynchronous::Off)
+                .locking_mode(SqliteLockingMode::Exclusive)
+        } else {
+            base.journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full)
+        };
+        let mut writer = SqliteConnection::connect_with(&connect).await?;
+        sqlx::raw_sql(lot::SQL).execute(&mut writer).await?;
+        let reader = if options.relaxed {
+            None
+        } else {
+            let connect = connect.pragma("query_only", "on");
+            Some(Mutex::new(Some(SqliteConnection::connect_with(&connect).await?)))
+        };
+        Ok(Self { writer: Mutex::new(Some(writer)), reader })
     }
 
     async fn writer(&self) -> Result<Guard<'_>, StoreError> {
@@ -80,7 +95,7 @@ impl SqliteStore {
     }
 
     async fn reader(&self) -> Result<Guard<'_>, StoreError> {
-        opened(self.reader.lock().await)
+        opened(self.reader.as_ref().unwrap_or(&self.writer).lock().await)
     }
 }
 
@@ -118,7 +133,7 @@ impl Store for SqliteStore {
     }
 
     async fn add_inputs(&self, inputs: Vec<InputRow>) -> Result<(), StoreError> {
-        transact::add_inputs(&mut *self.writer().await?, inputs).await
+        lot::Lot::inputs(inputs)?.write(&mut *self.writer().await?).await
     }
 
     async fn claim_answers(
@@ -246,7 +261,7 @@ impl Store for SqliteStore {
 
     async fn close(&self) {
         // the reader first: the last connection to close folds the WAL into the file
-        for connection in [&self.reader, &self.writer] {
+        for connection in self.reader.iter().chain([&self.writer]) {
             let taken = connection.lock().await.take();
             if let Some(conn) = taken
                 && let Err(error) = conn.close().await
@@ -265,7 +280,7 @@ mod tests {
     async fn the_file_is_careful_unless_told_otherwise() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         // PRAGMA synchronous: 0 OFF, 2 FULL
-        for (relaxed, level) in [(false, 2), (true, 0)] {
+        for (relaxed, level, journal) in [(false, 2, "wal"), (true, 0, "memory")] {
             let path = folder.path().join(format!("{level}.db"));
             let store = SqliteStore::open(&path, SqliteOptions { relaxed }).await.expect("opens");
             let mut conn = store.writer().await.expect("open");
@@ -273,7 +288,7 @@ mod tests {
                 .fetch_one(&mut *conn)
                 .await
                 .expect("reads");
-            assert_eq!(mode, "wal");
+            assert_eq!(mode, journal);
             let found: i64 = sqlx::query_scalar("pragma synchronous")
                 .fetch_one(&mut *conn)
                 .await

@@ -1,6 +1,8 @@
 //! Many rows as one parameter: a JSON array of arrays, which `json_each` reads. One statement per
 //! table whatever the size of the batch, prepared once.
 
+use std::borrow::Borrow;
+
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -28,8 +30,8 @@ fn holds_nul(json: &str) -> bool {
     })
 }
 
-pub(super) fn marks(marks: &[Mark]) -> Result<String, StoreError> {
-    array(marks.iter().map(|mark| (mark.day, &mark.source, &mark.id)))
+pub(super) fn marks<M: Borrow<Mark>>(marks: &[M]) -> Result<String, StoreError> {
+    array(marks.iter().map(Borrow::borrow).map(|mark| (mark.day, &mark.source, &mark.id)))
 }
 
 pub(super) fn created(states: &[&StateWrite]) -> Result<String, StoreError> {

@@ -71,11 +71,15 @@ async fn a_store_locked_by_somebody_else_is_away() {
     let options = SqliteConnectOptions::new().filename(database.path());
     let mut other = SqliteConnection::connect_with(&options).await.expect("connects");
     sqlx::query("begin immediate").execute(&mut other).await.expect("locks");
-    let refused = store.transact(&[], &[], &mut |_| store::Writes::default()).await;
+    let writes = || store::Writes {
+        inputs: vec![crate::fixtures::event("k", 1)],
+        ..store::Writes::default()
+    };
+    let refused = store.transact(&[], &[], &mut |_| writes()).await;
     assert!(matches!(refused, Err(StoreError::Away(_))), "{refused:?}");
     assert!(store.ready(std::time::Duration::from_secs(1)).await, "reads go on");
     sqlx::query("rollback").execute(&mut other).await.expect("unlocks");
-    store.transact(&[], &[], &mut |_| store::Writes::default()).await.expect("works again");
+    store.transact(&[], &[], &mut |_| writes()).await.expect("works again");
 }
 
 #[tokio::test]

@@ -1,0 +1,101 @@
+-- Everything one batch changes, as one statement: `insert into temp.lot (…) values (…)`, each value
+-- a JSON array of rows or null. One round trip to the connection's thread, atomic by itself.
+--
+-- What is consumed and cancelled goes first, so that a wake-up armed again by the batch that
+-- consumes it, or an ask made by the batch that cancels its kind, stays. `conflit` is raised when
+-- fewer rows were there than expected: somebody else moved one meanwhile.
+
+create temp view lot as
+select null as marks, null as done_inputs, null as done_answers, null as cancel_wakes,
+       null as cancel_asks, null as created, null as changed, null as outbox, null as asks,
+       null as wakes, null as inputs, null as closed, null as failures;
+
+create temp trigger lot_ecrit instead of insert on lot begin
+    insert into inbox (jour, source, id)
+    select value ->> 0, value ->> 1, value ->> 2 from json_each(new.marks) where true
+    on conflict do nothing;
+    select raise(abort, 'conflit') where changes() <> json_array_length(new.marks);
+
+    delete from input where seq in (
+        select i.seq from json_each(new.done_inputs) d
+        cross join input i on i.id = d.value ->> 0 and i.lease = d.value ->> 1);
+    select raise(abort, 'conflit') where changes() <> json_array_length(new.done_inputs);
+
+    delete from ask where seq in (
+        select a.seq from json_each(new.done_answers) d
+        cross join ask a on a.id = d.value ->> 0 and a.lease = d.value ->> 1
+        where a.answer is not null);
+    select raise(abort, 'conflit') where changes() <> json_array_length(new.done_answers);
+
+    delete from input where seq in (
+        select i.seq from json_each(new.cancel_wakes) c
+        cross join input i on i.key = c.value ->> 0 and i.name = c.value ->> 1
+        where i.kind = 'wake');
+
+    delete from ask where seq in (
+        select a.seq from json_each(new.cancel_asks) c
+        cross join ask a on a.key = c.value ->> 0 and a.kind = c.value ->> 1
+        where a.answer is null);
+
+    insert into state (key, version, body, updated_at, etape, etape_depuis)
+    select value ->> 0, value ->> 1, value ->> 2, cast(unixepoch('subsec') * 1000000 as integer),
+           value ->> 3, value ->> 4
+    from json_each(new.created) where true
+    on conflict do nothing;
+    select raise(abort, 'conflit') where changes() <> json_array_length(new.created);
+
+    update state set version = n.value ->> 1, body = n.value ->> 2,
+                     updated_at = cast(unixepoch('subsec') * 1000000 as integer),
+                     etape = n.value ->> 4,
+                     etape_depuis = case when state.etape = n.value ->> 4
+                                              and n.value ->> 5 is not null
+                                         then coalesce(state.etape_depuis, n.value ->> 5)
+                                         else n.value ->> 5 end
+    from json_each(new.changed) n
+    where state.key = n.value ->> 0 and state.version = n.value ->> 3;
+    select raise(abort, 'conflit') where changes() <> json_array_length(new.changed);
+
+    insert into outbox (id, exchange, routing_key, mandatory, head, data, written_at, due_at)
+    select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4,
+           coalesce(cast(value ->> 5 as blob), unhex(value ->> 6)), value ->> 7, value ->> 7
+    from json_each(new.outbox) where true
+    on conflict do nothing;
+
+    insert into ask (id, key, kind, agency, body, due_at, created_at, attempts, ambiguous,
+                     last_error, cause, traceparent, correlation_id)
+    select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5,
+           value ->> 6, value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11,
+           value ->> 12
+    from json_each(new.asks) where true
+    on conflict do nothing;
+
+    -- lease + 1: a claim of what is replaced settles nothing any more
+    insert into input (id, key, kind, name, due_at, body, cause, traceparent, correlation_id)
+    select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5,
+           value ->> 6, value ->> 7, value ->> 8
+    from json_each(new.wakes) where true
+    on conflict (key, name) where kind = 'wake' do update set
+        id = excluded.id, due_at = excluded.due_at, body = excluded.body,
+        cause = excluded.cause, traceparent = excluded.traceparent,
+        correlation_id = excluded.correlation_id,
+        lease = input.lease + 1, lease_until = null;
+
+    insert into input (id, key, kind, name, due_at, body, cause, traceparent, correlation_id)
+    select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5,
+           value ->> 6, value ->> 7, value ->> 8
+    from json_each(new.inputs) where true
+    on conflict do nothing;
+
+    update failure set outcome = c.value ->> 1 from json_each(new.closed) c
+    where failure.id = c.value ->> 0;
+
+    insert into failure (id, key, origin, kind, code, reason, body, meta, first_seen, attempts,
+                         outcome)
+    select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5,
+           coalesce(cast(value ->> 6 as blob), unhex(value ->> 7)), value ->> 8, value ->> 9,
+           value ->> 10, value ->> 11
+    from json_each(new.failures) where true
+    on conflict (id) do update set
+        attempts = failure.attempts + 1, outcome = null,
+        code = excluded.code, reason = excluded.reason, meta = excluded.meta;
+end;
