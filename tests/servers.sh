@@ -7,9 +7,11 @@
 #                                    URLs, then obeys the orders read on its standard input (below)
 #   . tests/servers.sh               then: servers_start; ...; servers_stop
 #
-# Sets AMQP_URL, AMQP_MGMT_URL and DATABASE_URL. A URL that is already set is used as it is and
-# its server is not started. On Debian, as root, missing packages are installed with apt; anywhere
-# else this says what is missing and ends with 69.
+# Sets AMQP_URL, AMQP_MGMT_URL and DATABASE_URL; with the RabbitMQ started here, AMQPS_URL as well,
+# whose listener wants a client certificate, and AMQP_TLS_DIR: ca.pem, client.pem and client.key,
+# and those of another authority, autre-ca.pem, autre.pem and autre.key. A URL that is already set
+# is used as it is and its server is not started. On Debian, as root, missing packages are installed
+# with apt; anywhere else this says what is missing and ends with 69.
 
 # The folder of the servers that this shell started; empty when it started none.
 _servers_dir=""
@@ -40,7 +42,10 @@ _servers_find_postgres() {
 
 _servers_missing() {
     local missing=""
-    [ -n "${AMQP_URL:-}" ] || _servers_find_rabbitmq >/dev/null || missing="rabbitmq-server"
+    if [ -z "${AMQP_URL:-}" ]; then
+        _servers_find_rabbitmq >/dev/null || missing="rabbitmq-server"
+        command -v openssl >/dev/null || missing="$missing openssl"
+    fi
     [ -n "${DATABASE_URL:-}" ] || _servers_find_postgres >/dev/null || missing="$missing postgresql"
     printf '%s' "${missing# }"
 }
@@ -157,15 +162,52 @@ _servers_http_ok() {
     [[ $line == *" 200 "* ]]
 }
 
+# _servers_authority NAME: a private certificate authority.
+_servers_authority() {
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 60 \
+        -subj "/CN=$1" -addext keyUsage=critical,keyCertSign -keyout "$1.key" -out "$1.pem"
+}
+
+# _servers_certificate NAME AUTHORITY EXTENSION: signed by it.
+_servers_certificate() {
+    openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=$1" \
+        -keyout "$1.key" -out "$1.csr" &&
+        openssl x509 -req -in "$1.csr" -CA "$2.pem" -CAkey "$2.key" -CAcreateserial -days 60 \
+            -extfile <(printf '%s\n' "$3") -out "$1.pem"
+}
+
+_servers_certificates() (
+    cd "$1" || exit 1
+    {
+        _servers_authority ca && _servers_authority autre-ca &&
+            _servers_certificate serveur ca "subjectAltName = DNS:localhost, IP:127.0.0.1" &&
+            _servers_certificate client ca "extendedKeyUsage = clientAuth" &&
+            _servers_certificate autre autre-ca "extendedKeyUsage = clientAuth"
+    } >"$_servers_dir/openssl.log" 2>&1
+)
+
 _servers_start_rabbitmq() {
-    local user home=$_servers_dir/rabbitmq
+    local user home=$_servers_dir/rabbitmq certificates=$_servers_dir/tls
     user=$(_servers_user rabbitmq)
     _servers_folder rabbitmq "$user"
     _servers_folder epmd "$user"
-    _amqp_port=$(_servers_free_port) _amqp_http=$(_servers_free_port)
+    _servers_folder tls "$user"
+    if ! _servers_certificates "$certificates"; then
+        cat "$_servers_dir/openssl.log" >&2
+        return 1
+    fi
+    [ "$(id -u)" != 0 ] || chown -R "$user" "$certificates"
+    _amqp_port=$(_servers_free_port) _amqp_tls=$(_servers_free_port)
+    _amqp_http=$(_servers_free_port)
     _amqp_epmd=$(_servers_free_port) _amqp_distribution=$(_servers_free_port)
     cat >"$home/rabbitmq.conf" <<CONF
 listeners.tcp.1 = 127.0.0.1:$_amqp_port
+listeners.ssl.1 = 127.0.0.1:$_amqp_tls
+ssl_options.cacertfile = $certificates/ca.pem
+ssl_options.certfile = $certificates/serveur.pem
+ssl_options.keyfile = $certificates/serveur.key
+ssl_options.verify = verify_peer
+ssl_options.fail_if_no_peer_cert = true
 management.tcp.ip = 127.0.0.1
 management.tcp.port = $_amqp_http
 collect_statistics_interval = 1000
@@ -180,6 +222,7 @@ CONF
         return 1
     fi
     export AMQP_URL="amqp://guest:guest@127.0.0.1:$_amqp_port/%2f"
+    export AMQPS_URL="amqps://guest:guest@localhost:$_amqp_tls/%2f" AMQP_TLS_DIR=$certificates
     export AMQP_MGMT_URL="http://guest:guest@127.0.0.1:$_amqp_http"
 }
 
@@ -299,7 +342,7 @@ servers_stop() {
     if [ -f "$_servers_dir/rabbitmq.pid" ]; then
         _servers_end rabbitmq TERM
         _servers_end epmd TERM
-        unset AMQP_URL AMQP_MGMT_URL
+        unset AMQP_URL AMQP_MGMT_URL AMQPS_URL AMQP_TLS_DIR
     fi
     if [ -f "$_servers_dir/postgres.pid" ]; then
         # INT is PostgreSQL's fast shutdown.

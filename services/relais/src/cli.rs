@@ -23,9 +23,12 @@ pub(crate) enum Commande {
     Run(RunArgs),
     /// Fait tourner les agences simulées, seules.
     Simulators(SimulatorsArgs),
-    /// Crée ou vérifie la topologie RabbitMQ.
+    /// Crée, vérifie ou exporte la topologie RabbitMQ.
     #[command(subcommand)]
     Topology(TopologyCommande),
+    /// Examine le courtier, les bases, l'horloge, le référentiel et les certificats ; code 1 s'il y
+    /// a une erreur.
+    Doctor(DoctorArgs),
 }
 
 /// Options de `relais demo`.
@@ -111,25 +114,92 @@ pub(crate) struct SimulatorsArgs {
 /// Ce que `relais topology` sait faire.
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum TopologyCommande {
-    /// Crée ce qui manque, dans l'ordre sûr.
+    /// Dit ce que `apply` ferait, sans rien changer ; code 2 s'il y a quelque chose à faire, 1 si
+    /// seule une personne peut le faire.
+    Plan(TopologyArgs),
+    /// Crée ce qui manque et corrige ce qui diffère, dans l'ordre sûr.
     Apply(TopologyArgs),
     /// Compare le courtier à ce qu'il devrait être ; code 1 s'il en diffère.
     Verify(TopologyArgs),
+    /// Écrit `definitions.json`, avec lequel un courtier démarre tout prêt.
+    Export(ExportArgs),
 }
 
-/// Options de `relais topology`.
+/// Options de `relais topology plan`, `apply` et `verify`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct TopologyArgs {
-    /// API de gestion, avec son utilisateur : `http://utilisateur:motdepasse@hote:15672`.
+    /// API de gestion, avec un administrateur : `http://utilisateur:motdepasse@hote:15672`.
     #[arg(long, env = "AMQP_MGMT_URL", value_name = "URL", hide_env_values = true)]
     pub management: String,
+    /// Hôte virtuel ; créé s'il n'existe pas.
+    #[arg(long, default_value = "/", value_name = "VHOST")]
+    pub vhost: String,
+    /// Seule autorité de certification à croire pour une API en `https://` (PEM) ; celles de la
+    /// machine par défaut.
+    #[arg(long, value_name = "FICHIER")]
+    pub ca: Option<PathBuf>,
+    /// Certificat à présenter à cette API (PEM).
+    #[arg(long, value_name = "FICHIER", requires = "key")]
+    pub cert: Option<PathBuf>,
+    /// Clé privée de ce certificat (PEM).
+    #[arg(long, value_name = "FICHIER", requires = "cert")]
+    pub key: Option<PathBuf>,
+    /// De quoi la topologie est faite.
+    #[command(flatten)]
+    pub manifeste: ManifesteArgs,
+}
+
+/// Options de `relais topology export`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ExportArgs {
+    /// Fichier à écrire.
+    #[arg(long, default_value = "definitions.json", value_name = "FICHIER")]
+    pub out: PathBuf,
     /// Hôte virtuel.
     #[arg(long, default_value = "/", value_name = "VHOST")]
     pub vhost: String,
+    /// Ajoute cet administrateur : un courtier qui démarre avec des utilisateurs n'en crée aucun.
+    #[arg(long, value_name = "NOM")]
+    pub administrateur: Option<String>,
+    /// De quoi la topologie est faite.
+    #[command(flatten)]
+    pub manifeste: ManifesteArgs,
+}
+
+/// De quoi la topologie est faite, et où sont les mots de passe.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ManifesteArgs {
     /// Dossier du référentiel ; le référentiel public par défaut.
     #[arg(long, value_name = "DOSSIER")]
     pub referentiel: Option<PathBuf>,
-    /// Fichier TOML des mots de passe : `cpam-631 = "…"`. Un utilisateur qui n'y est pas n'est pas créé.
+    /// Dossier des mots de passe, un fichier par utilisateur ; ceux qui manquent y sont créés. Sans
+    /// lui ni `--kubernetes`, les utilisateurs et leurs droits sont laissés tels quels.
+    #[arg(long, value_name = "DOSSIER", conflicts_with = "kubernetes")]
+    pub secrets: Option<PathBuf>,
+    /// Le même rôle, en un fichier de `Secret` Kubernetes.
     #[arg(long, value_name = "FICHIER")]
-    pub passwords: Option<PathBuf>,
+    pub kubernetes: Option<PathBuf>,
+}
+
+/// Options de `relais doctor`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct DoctorArgs {
+    /// Fichier de configuration TOML ; les variables RELAIS__… le complètent.
+    #[arg(long, value_name = "FICHIER")]
+    pub config: Option<PathBuf>,
+    /// Services à examiner, séparés par des virgules ; tous par défaut.
+    #[arg(long, value_delimiter = ',', value_name = "SERVICES")]
+    pub services: Vec<String>,
+    /// API de gestion, avec un administrateur ; `amqp_management_url` par défaut.
+    #[arg(long, env = "AMQP_MGMT_URL", value_name = "URL", hide_env_values = true)]
+    pub management: Option<String>,
+    /// Hôte virtuel ; celui de `amqp_url` par défaut.
+    #[arg(long, value_name = "VHOST")]
+    pub vhost: Option<String>,
+    /// Dossier des mots de passe, pour les comparer à ceux du courtier.
+    #[arg(long, value_name = "DOSSIER", conflicts_with = "kubernetes")]
+    pub secrets: Option<PathBuf>,
+    /// Le même rôle, en un fichier de `Secret` Kubernetes.
+    #[arg(long, value_name = "FICHIER")]
+    pub kubernetes: Option<PathBuf>,
 }

@@ -1,9 +1,11 @@
-//! The binary `relais`: the demo, the services, the simulated agencies, the topology.
+//! The binary `relais`: the demo, the services, the simulated agencies, the topology, the doctor.
 
 mod cli;
 mod demo;
+mod doctor;
 mod plateforme;
 mod run;
+mod secrets;
 mod simulateurs;
 mod topologie;
 
@@ -55,6 +57,11 @@ async fn executer(commande: Commande) -> ExitCode {
         Commande::Topology(commande) => match topologie::topologie(commande).await {
             Ok(code) => code,
             Err(topologie::TopologieError::Usage(text)) => usage(&text),
+            Err(error) => fail(&error),
+        },
+        Commande::Doctor(args) => match doctor::doctor(args).await {
+            Ok(code) => code,
+            Err(service::StartError::Config(text)) => usage(&text),
             Err(error) => fail(&error),
         },
     }

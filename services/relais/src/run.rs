@@ -71,7 +71,7 @@ pub(crate) async fn run(args: RunArgs) -> Result<ExitCode, StartError> {
 }
 
 /// The services asked for, in the order of a dossier's way; all of them by default.
-fn choisir(demandes: &[String]) -> Result<Vec<&'static str>, StartError> {
+pub(crate) fn choisir(demandes: &[String]) -> Result<Vec<&'static str>, StartError> {
     let unknown: Vec<_> =
         demandes.iter().filter(|name| !SERVICES.contains(&name.as_str())).cloned().collect();
     if !unknown.is_empty() {
@@ -86,7 +86,10 @@ fn choisir(demandes: &[String]) -> Result<Vec<&'static str>, StartError> {
 }
 
 /// Reads every table; all problems at once, each once.
-fn verifier(source: &config::Config, choisis: &[&str]) -> Result<FrameConfig, StartError> {
+pub(crate) fn verifier(
+    source: &config::Config,
+    choisis: &[&str],
+) -> Result<FrameConfig, StartError> {
     let mut problems = BTreeSet::new();
     let mut frame = None;
     for name in choisis {

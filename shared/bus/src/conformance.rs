@@ -124,6 +124,21 @@ pub fn server_url(variable: &str) -> Option<String> {
     url
 }
 
+/// Takes the turn of those who make users on a broker, until the file is dropped: users belong to
+/// the whole broker, and tests run in several processes.
+///
+/// # Panics
+/// When the lock cannot be taken.
+pub fn broker_users(management_url: &str) -> std::fs::File {
+    let host = management_url.rsplit('@').next().unwrap_or_default();
+    let name: String = host.chars().filter(char::is_ascii_alphanumeric).collect();
+    let path = std::env::temp_dir().join(format!("relais-users-{name}.lock"));
+    let file = std::fs::File::options().create(true).append(true).open(path);
+    let file = file.expect("a lock file");
+    file.lock().expect("the turn");
+    file
+}
+
 // --- what the cases are made of ---
 
 fn agence(text: &str) -> Agence {

@@ -16,13 +16,14 @@ pub mod memory;
 pub mod observed;
 pub mod rabbitmq;
 mod routes;
+pub mod tls;
 mod topic;
 pub mod topology;
 
 pub use identity::Identity;
 pub use memory::MemoryBus;
 pub use observed::{Observed, Watch};
-pub use rabbitmq::{RabbitBus, RabbitOptions};
+pub use rabbitmq::{RabbitBus, RabbitOptions, vhost_of};
 pub use topic::topic_matches;
 
 /// A message on its way out.
@@ -148,6 +149,9 @@ pub enum BusError {
     /// The topology is not what it should be; the text says what to do.
     #[error("topology: {0}")]
     Topology(String),
+    /// A certificate is missing, unreadable or refused; the text says which and what to do.
+    #[error("TLS: {0}")]
+    Tls(String),
     /// The transport was closed.
     #[error("the transport is closed")]
     Closed,

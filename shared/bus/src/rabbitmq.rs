@@ -3,18 +3,18 @@
 //! Two connections: one publishes with confirms, one consumes. Each is made again when it is
 //! lost; what was not confirmed has failed (its sender publishes it again under the same id), what
 //! was not acknowledged is delivered again (the inbox knows it). TLS (`amqps://`) is rustls with
-//! ring and the machine's certificates.
+//! ring: see [`crate::tls`].
 
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use contracts::Agence;
 use kernel::{Clock, Secret, Tasks};
-use lapin::uri::AMQPUri;
 use tokio::time::timeout;
 
 use crate::{
     BusError, Confirmation, Consumer, Identity, Publication, QueueSpec, SharedTransport, Transport,
+    tls::Certificates,
 };
 
 mod consumer;
@@ -34,6 +34,8 @@ const CLOSE_PATIENCE: Duration = Duration::from_secs(5);
 pub struct RabbitOptions {
     /// `amqp://user:password@host:port/vhost`, or `amqps://`.
     pub url: Secret,
+    /// Whom to trust and what to show over `amqps://`.
+    pub certificates: Certificates,
     /// Who connects. An agency's user is [`Agence::user`]; a service's may have any name that is
     /// not an agency's.
     pub identity: Identity,
@@ -52,7 +54,15 @@ pub struct RabbitOptions {
 impl RabbitOptions {
     /// The options of production: no prefix, nothing declared, identities by the broker's users.
     pub fn new(url: Secret, identity: Identity, clock: Clock) -> Self {
-        Self { url, identity, prefix: String::new(), declare: false, identity_header: false, clock }
+        Self {
+            url,
+            certificates: Certificates::default(),
+            identity,
+            prefix: String::new(),
+            declare: false,
+            identity_header: false,
+            clock,
+        }
     }
 
     /// One broker's user for everybody, queues declared under a prefix: the demo and tests.
@@ -87,12 +97,19 @@ impl RabbitBus {
     ///
     /// # Errors
     /// [`BusError::Away`] when the broker does not answer; [`BusError::Topology`] when the URL's
-    /// user is not the identity's, or when an exchange does not exist.
+    /// user is not the identity's, or when an exchange does not exist; [`BusError::Tls`] when a
+    /// certificate is refused, by this side or by the broker.
     pub async fn connect(options: RabbitOptions) -> Result<Arc<Self>, BusError> {
-        let RabbitOptions { url, identity, prefix, declare, identity_header, clock } = options;
-        let user = user_of(&url)?;
+        let RabbitOptions { url, certificates, identity, prefix, declare, identity_header, clock } =
+            options;
+        let uri = link::parse(&url)?;
+        certificates.check(&uri.scheme)?;
+        let user = uri.authority.userinfo.username;
         check_user(&identity, &user, identity_header)?;
-        let link = |use_: &str| Link::new(url.clone(), format!("{} {use_}", identity.user()));
+        let link = |use_: &str| {
+            let name = format!("{} {use_}", identity.user());
+            Link::new(url.clone(), certificates.clone(), name)
+        };
         let user = (!identity_header).then_some(user);
         let shared = Arc::new(Shared {
             publisher: Publisher::new(link("publishes"), prefix.clone(), user),
@@ -192,15 +209,12 @@ impl Transport for RabbitBus {
     }
 }
 
-fn user_of(url: &Secret) -> Result<String, BusError> {
-    let parsed: Result<AMQPUri, String> = url.expose().parse();
-    match parsed {
-        Ok(uri) => Ok(uri.authority.userinfo.username),
-        // The parser's text may quote the URL, password included.
-        Err(_) => Err(BusError::Topology(
-            "the broker's URL is not amqp://user:password@host:port/vhost".to_owned(),
-        )),
-    }
+/// The virtual host of a broker's URL.
+///
+/// # Errors
+/// [`BusError::Topology`] when it is no URL of a broker.
+pub fn vhost_of(url: &Secret) -> Result<String, BusError> {
+    Ok(link::parse(url)?.vhost)
 }
 
 fn check_user(identity: &Identity, user: &str, identity_header: bool) -> Result<(), BusError> {

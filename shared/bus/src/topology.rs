@@ -1,6 +1,7 @@
 //! What must exist on the broker: exchanges, queues, bindings, policies, users and permissions,
-//! computed from what the services read and from the register. [`Topology`] is pure; [`apply`]
-//! and [`verify`] compare it with a broker, through its management API.
+//! computed from what the services read and from the register. [`Topology`] is pure; [`plan`],
+//! [`apply`] and [`verify`] compare it with a broker, through its management API; [`definitions`]
+//! is what a broker can boot from.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,11 +15,21 @@ use crate::{
 };
 
 mod apply;
+mod change;
+mod danger;
 mod diff;
+mod export;
+mod health;
 mod management;
+mod password;
+mod rows;
 
-pub use apply::{Report, apply, verify};
+pub use apply::{Plan, Report, apply, plan, users, verify};
+pub use change::{Action, Step};
+pub use export::definitions;
+pub use health::{Health, Version, dangers, health};
 pub use management::Management;
+pub use password::generated;
 
 /// Name of the audit stream: every fact, read by offset, so that its readers block nobody.
 pub const AUDIT: &str = "audit";
@@ -28,6 +39,8 @@ const AUDIT_MAX_BYTES: i64 = 10 << 30;
 /// Who reads the dead letters of the agencies' queues.
 const FAMILY_OWNERS: [(Famille, &str); 2] =
     [(Famille::Cpam, "cpam-cps"), (Famille::Cdom, "ordinal-adapter")];
+/// Looks at queues and policies, and may neither read nor write a message.
+pub const SUPERVISION: &str = "relais-supervision";
 /// A permission that nothing matches.
 const NOTHING: &str = "^$";
 
@@ -39,10 +52,18 @@ pub type Table = BTreeMap<String, Value>;
 pub struct Policy {
     /// Regular expression on the queue's name.
     pub pattern: String,
+    /// `queues`: to queues of every type.
+    pub apply_to: String,
     /// The highest that matches wins; policies do not add up.
     pub priority: i64,
     /// The limits.
     pub definition: Table,
+}
+
+impl Policy {
+    fn of_queues(pattern: String, priority: i64, definition: Table) -> Self {
+        Self { pattern, apply_to: "queues".to_owned(), priority, definition }
+    }
 }
 
 /// Regular expressions on the names a user may configure, write to, read from.
@@ -63,6 +84,8 @@ pub struct User {
     pub permission: Permission,
     /// Regular expression on the routing keys it may publish on [`Flux::Reponses`]; agencies only.
     pub answers: Option<String>,
+    /// What it may see of the management API: nothing (empty), or `monitoring`.
+    pub tags: String,
 }
 
 /// Everything that must exist on the broker, by name.
@@ -98,6 +121,7 @@ impl Topology {
             topology.add_agency(&agence);
         }
         topology.add_audit();
+        topology.add_supervision();
         topology
     }
 
@@ -110,6 +134,14 @@ impl Topology {
         names.into_iter().cloned().collect()
     }
 
+    /// A user who may do anything on the virtual host, for a broker that boots from definitions.
+    pub fn add_administrator(&mut self, name: &str) {
+        let all = || ".*".to_owned();
+        let permission = Permission { configure: all(), write: all(), read: all() };
+        let user = User { permission, answers: None, tags: "administrator".to_owned() };
+        self.users.insert(name.to_owned(), user);
+    }
+
     fn add_service(&mut self, spec: &QueueSpec) {
         let morts = spec.morts().name;
         let name = exactly(&spec.name);
@@ -117,7 +149,7 @@ impl Topology {
         self.queues.insert(morts.clone(), quorum());
         self.policies.insert(
             format!("relais-{}", spec.name),
-            Policy { pattern: format!("^{name}$"), priority: 0, definition: limits(&morts) },
+            Policy::of_queues(format!("^{name}$"), 0, limits(&morts)),
         );
         let owned = FAMILY_OWNERS.iter().filter(|(_, owner)| *owner == spec.name);
         let families = owned.map(|(famille, _)| QueueSpec::morts_of(*famille).name);
@@ -128,7 +160,8 @@ impl Topology {
             write: r"^relais\.(evenements|demandes)$".to_owned(),
             read: format!("^({})$", readable.join("|")),
         };
-        self.users.insert(spec.name.clone(), User { permission, answers: None });
+        self.users
+            .insert(spec.name.clone(), User { permission, answers: None, tags: String::new() });
     }
 
     fn add_family(&mut self, famille: Famille) {
@@ -136,7 +169,7 @@ impl Topology {
         let pattern = format!(r"^agence\.{}\.[^.]+$", famille.as_str());
         let definition = limits(&morts);
         let name = format!("relais-agences-{}", famille.as_str());
-        self.policies.insert(name, Policy { pattern, priority: 0, definition });
+        self.policies.insert(name, Policy::of_queues(pattern, 0, definition));
         self.queues.insert(morts, quorum());
         let definition = table(&[
             ("delivery-limit", json!(DEAD_LETTER_DELIVERY_LIMIT)),
@@ -144,7 +177,7 @@ impl Topology {
             ("max-length-bytes", json!(MAX_LENGTH_BYTES)),
         ]);
         // Above the family's policy, whose pattern fits `agence.<famille>.morts` as well.
-        let policy = Policy { pattern: r"\.morts$".to_owned(), priority: 10, definition };
+        let policy = Policy::of_queues(r"\.morts$".to_owned(), 10, definition);
         self.policies.insert("relais-morts".to_owned(), policy);
     }
 
@@ -156,7 +189,7 @@ impl Topology {
             read: format!("^{}$", exactly(&agence.queue())),
         };
         let answers = Some(format!(r"^{}\.", exactly(&agence.to_string())));
-        self.users.insert(agence.user(), User { permission, answers });
+        self.users.insert(agence.user(), User { permission, answers, tags: String::new() });
     }
 
     /// Bound to facts only: a catch-all on requests or answers would make every publication
@@ -168,10 +201,18 @@ impl Topology {
             ("max-age", json!(AUDIT_MAX_AGE)),
             ("max-length-bytes", json!(AUDIT_MAX_BYTES)),
         ]);
-        let policy = Policy { pattern: format!("^{AUDIT}$"), priority: 0, definition };
+        let policy = Policy::of_queues(format!("^{AUDIT}$"), 0, definition);
         self.policies.insert("relais-audit".to_owned(), policy);
         let exchange = Flux::Evenements.exchange().to_owned();
         self.bindings.insert((exchange, AUDIT.to_owned(), "#".to_owned()));
+    }
+
+    /// Without an entry for the virtual host, it would not see it.
+    fn add_supervision(&mut self) {
+        let nothing = || NOTHING.to_owned();
+        let permission = Permission { configure: nothing(), write: nothing(), read: nothing() };
+        let user = User { permission, answers: None, tags: "monitoring".to_owned() };
+        self.users.insert(SUPERVISION.to_owned(), user);
     }
 
     fn add_queue(&mut self, spec: &QueueSpec) {

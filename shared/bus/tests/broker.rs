@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use bus::{
     Confirmation, Consumer, Delivery, Identity, QueueSpec, RabbitBus, RabbitOptions, Transport,
-    conformance::{fact, server_url, unique_prefix},
+    conformance::{broker_users, fact, server_url, unique_prefix},
 };
 use contracts::{Agence, Flux};
 use kernel::{Clock, Secret};

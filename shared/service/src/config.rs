@@ -17,7 +17,10 @@ use crate::{api::Service, telemetry::TelemetryConfig};
 /// ```toml
 /// listen = "0.0.0.0:8080"
 /// database_url = "postgres://cpam-cps@base/cpam-cps"
-/// amqp_url = "amqps://cpam-cps@courtier/relais"
+/// amqp_url = "amqps://cpam-cps:…@courtier/relais"
+/// amqp_ca = "certificats/ca.pem"
+/// amqp_cert = "certificats/cpam-cps.pem"
+/// amqp_key = "certificats/cpam-cps.key"
 /// operator_token = "…"
 /// data_dir = "donnees"
 /// referentiel = "referentiel"
@@ -38,6 +41,16 @@ pub struct FrameConfig {
     pub database_url: Option<Secret>,
     /// RabbitMQ; in-process when absent (then every service runs in one process).
     pub amqp_url: Option<Secret>,
+    /// PEM file of the only authorities trusted for `amqps://` and for the management API; the
+    /// machine's when absent.
+    pub amqp_ca: Option<PathBuf>,
+    /// PEM file of the certificate shown to the broker, its chain included; with `amqp_key`.
+    pub amqp_cert: Option<PathBuf>,
+    /// PEM file of its private key. The three files are read again at each connection.
+    pub amqp_key: Option<PathBuf>,
+    /// The broker's management API, e.g. `https://relais-supervision:…@courtier:15671`, of a user
+    /// with the tag `monitoring`: the service then refuses to start on limits that lose messages.
+    pub amqp_management_url: Option<Secret>,
     /// Prefix of exchanges and queues, e.g. `demo.`; empty in production.
     pub amqp_prefix: String,
     /// Declare exchanges and queues at start, instead of `relais topology apply`.
@@ -68,6 +81,10 @@ impl Default for FrameConfig {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             database_url: None,
             amqp_url: None,
+            amqp_ca: None,
+            amqp_cert: None,
+            amqp_key: None,
+            amqp_management_url: None,
             amqp_prefix: String::new(),
             amqp_declare: false,
             amqp_identity_header: false,

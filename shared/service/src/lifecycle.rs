@@ -65,6 +65,9 @@ pub enum StartError {
     /// The transport could not be used.
     #[error("the transport could not be used")]
     Bus(#[source] bus::BusError),
+    /// The broker, as it is, would lose messages; the text is for the operator.
+    #[error("{0}")]
+    Drift(String),
     /// A socket or folder could not be used.
     #[error("a socket or folder could not be used")]
     Io(#[from] std::io::Error),

@@ -48,6 +48,9 @@ impl From<MigrateError> for StoreError {
                     class => class,
                 }
             }
+            MigrateError::VersionMissing(version) => Self::fatal(format!(
+                "a newer program brought the store to version {version}: run that program again"
+            )),
             other => Self::Fatal(Box::new(other)),
         }
     }

@@ -7,6 +7,7 @@
 
 mod counts;
 mod errors;
+mod inspection;
 mod migrations;
 pub mod postgres;
 mod rows;
@@ -21,6 +22,7 @@ use uuid::Uuid;
 
 pub use counts::{Etape, NextDue, Stats};
 pub use errors::StoreError;
+pub use inspection::Inspection;
 
 /// Marks a message as received: (UTC day of the envelope's `time`, source, id).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

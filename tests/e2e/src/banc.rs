@@ -300,7 +300,7 @@ fn ports_libres() -> BTreeMap<&'static str, u16> {
     ports
 }
 
-async fn pret(port: u16) -> bool {
+pub(crate) async fn pret(port: u16) -> bool {
     let settings = HttpSettings {
         base_url: format!("http://127.0.0.1:{port}"),
         timeout_ms: 2_000,

@@ -3,11 +3,15 @@
 //! end. Nothing is left behind, even by a test that panics.
 
 mod banc;
+mod cellule;
 mod doubles;
 mod processus;
 mod serveurs;
+mod service;
 
 pub use banc::{Banc, SERVICES, Scenario};
+pub use cellule::{Cellule, code_et_texte};
 pub use doubles::{doubles, par_type};
 pub use processus::{Processus, binaire};
-pub use serveurs::{Serveurs, gestion, graine};
+pub use serveurs::{Serveurs, gestion, graine, tls};
+pub use service::Poste;

@@ -1,6 +1,6 @@
 //! Where the servers are: `tests/servers.sh` says it in the environment.
 
-use std::io::Write;
+use std::{io::Write, path::PathBuf};
 
 use kernel::Secret;
 
@@ -29,6 +29,15 @@ impl Serveurs {
 /// As [`Serveurs::trouver`].
 pub fn gestion() -> Option<Secret> {
     serveur("AMQP_MGMT_URL")
+}
+
+/// The broker over TLS, and the folder of certificates for it.
+///
+/// # Panics
+/// As [`Serveurs::trouver`].
+pub fn tls() -> Option<(Secret, PathBuf)> {
+    let (url, folder) = (serveur("AMQPS_URL")?, serveur("AMQP_TLS_DIR")?);
+    Some((url, PathBuf::from(folder.expose())))
 }
 
 /// What decides which service is killed: `E2E_SEED`, else the process's number, so that each run

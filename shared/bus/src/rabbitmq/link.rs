@@ -6,10 +6,13 @@ use std::{sync::Arc, time::Duration};
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use kernel::Secret;
-use lapin::{Channel, Connection, ConnectionProperties};
+use lapin::{Channel, Connection, ConnectionProperties, uri::AMQPUri};
 use tokio::{sync::Mutex, time::timeout};
 
-use crate::BusError;
+use crate::{
+    BusError,
+    tls::{self, Certificates},
+};
 
 /// Longest wait for a connection, or for the answer to a request on a channel.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -21,13 +24,14 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(super) struct Link {
     url: Secret,
+    certificates: Certificates,
     name: String,
     connection: Mutex<Option<Arc<Connection>>>,
 }
 
 impl Link {
-    pub(super) fn new(url: Secret, name: String) -> Self {
-        Self { url, name, connection: Mutex::new(None) }
+    pub(super) fn new(url: Secret, certificates: Certificates, name: String) -> Self {
+        Self { url, certificates, name, connection: Mutex::new(None) }
     }
 
     /// A new channel, on the present connection or on a new one.
@@ -40,12 +44,20 @@ impl Link {
             return Ok(channel);
         }
         *slot = None;
-        let options =
-            ConnectionProperties::default().with_connection_name(self.name.as_str().into());
-        let connection = patiently(Connection::connect(self.url.expose(), options)).await?;
+        let connection = self.connect().await?;
         let channel = patiently(connection.create_channel()).await?;
         *slot = Some(Arc::new(connection));
         Ok(channel)
+    }
+
+    async fn connect(&self) -> Result<Connection, BusError> {
+        let options =
+            ConnectionProperties::default().with_connection_name(self.name.as_str().into());
+        let uri: AMQPUri = parse(&self.url)?;
+        match timeout(PATIENCE, tls::connect(uri, options, &self.certificates)).await {
+            Ok(connected) => connected,
+            Err(elapsed) => Err(BusError::Away(Box::new(elapsed))),
+        }
     }
 
     /// Closes the connection, if there is one.
@@ -56,6 +68,17 @@ impl Link {
             let _ = timeout(PATIENCE, connection.close(200, "OK".into())).await;
         }
     }
+}
+
+/// What a URL says.
+pub(super) fn parse(url: &Secret) -> Result<AMQPUri, BusError> {
+    let parsed: Result<AMQPUri, String> = url.expose().parse();
+    // The parser's text may quote the URL, password included.
+    parsed.map_err(|_| {
+        BusError::Topology(
+            "the broker's URL is not amqp://user:password@host:port/vhost".to_owned(),
+        )
+    })
 }
 
 /// Waits for the broker, at most for [`PATIENCE`].

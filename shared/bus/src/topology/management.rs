@@ -1,35 +1,50 @@
 //! The broker's management API, as far as the topology needs it (RabbitMQ 3.10 to 4.x).
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
-use base64::{Engine, prelude::BASE64_STANDARD};
+use chrono::{DateTime, Utc};
 use kernel::Secret;
 use reqwest::{Client, Method, StatusCode, Url};
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use super::{
-    NOTHING, Permission, Policy, Table,
-    diff::{Change, Found},
+    NOTHING, Permission, Policy,
+    change::Change,
+    diff::Found,
+    rows::{BindingRow, ExchangeRow, PermissionRow, PolicyRow, QueueRow, TopicRow, UserRow},
 };
-use crate::BusError;
+use crate::{
+    BusError,
+    tls::{Certificates, explain},
+};
 
 /// Longest wait for one call.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// Bytes of salt before the digest, in a stored password.
-const SALT: usize = 4;
 
 /// Where and as whom to manage a broker.
 #[derive(Clone, Debug)]
 pub struct Management {
     /// `http://user:password@host:15672`, or `https://`; the user is an administrator.
     pub url: Secret,
+    /// Whom to trust and what to show over `https://`.
+    pub certificates: Certificates,
     /// The virtual host, `/` by default; created when it does not exist.
     pub vhost: String,
     /// Passwords by user. `None` leaves users and permissions alone. A user that exists and is not
     /// listed keeps its password; one that does not exist needs one here: none is ever invented.
     pub passwords: Option<BTreeMap<String, Secret>>,
+}
+
+impl Management {
+    /// Without a private authority, and without users.
+    pub fn new(url: Secret, vhost: impl Into<String>) -> Self {
+        let (certificates, vhost) = (Certificates::default(), vhost.into());
+        Self { url, certificates, vhost, passwords: None }
+    }
 }
 
 /// A client of one virtual host.
@@ -52,10 +67,12 @@ impl Api {
         base.set_username("").and_then(|()| base.set_password(None)).map_err(|()| wrong())?;
         // Harmless when the process already has a provider.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut builder = Client::builder().timeout(PATIENCE);
-        if base.scheme() == "http" {
-            builder = builder.tls_certs_only([]);
-        }
+        let builder = Client::builder().timeout(PATIENCE);
+        let builder = if base.scheme() == "http" {
+            builder.tls_certs_only([])
+        } else {
+            management.certificates.of_http(builder)?
+        };
         let client = builder.build().map_err(away)?;
         let password = Secret::new(password);
         Ok(Self { client, base, user, password, vhost: management.vhost.clone() })
@@ -63,7 +80,7 @@ impl Api {
 
     /// What the virtual host holds; nothing when it does not exist.
     pub(super) async fn found(&self) -> Result<Found, BusError> {
-        if self.get::<Value>(&["vhosts", &self.vhost]).await?.is_none() {
+        if !self.has_vhost().await? {
             return Ok(Found { users: self.users().await?, ..Found::default() });
         }
         Ok(Found {
@@ -71,22 +88,29 @@ impl Api {
                 (e.name, (e.kind, e.durable))
             }),
             queues: by_name(self.list::<QueueRow>("queues").await?, |q| (q.name, q.arguments)),
-            bindings: by_name(self.queue_bindings().await?, |b| {
-                ((b.source, b.destination, b.routing_key), b.properties_key)
-            }),
-            policies: by_name(self.list::<PolicyRow>("policies").await?, |p| {
-                let PolicyRow { name, pattern, priority, definition } = p;
-                (name, Policy { pattern, priority, definition })
-            }),
+            bindings: self.bindings("queue").await?,
+            relays: self.bindings("exchange").await?,
+            policies: self.policies("policies").await?,
+            operator_policies: self.policies("operator-policies").await?,
             users: self.users().await?,
             permissions: self.permissions().await?,
             topic_permissions: self.topic_permissions().await?,
         })
     }
 
+    /// Whom it speaks for.
+    pub(super) fn user(&self) -> &str {
+        &self.user
+    }
+
+    /// Whether the virtual host exists.
+    pub(super) async fn has_vhost(&self) -> Result<bool, BusError> {
+        Ok(self.get::<Value>(&["vhosts", &self.vhost]).await?.is_some())
+    }
+
     /// Creates the virtual host when it does not exist, readable by the administrator.
     pub(super) async fn ensure_vhost(&self) -> Result<bool, BusError> {
-        if self.get::<Value>(&["vhosts", &self.vhost]).await?.is_some() {
+        if self.has_vhost().await? {
             return Ok(false);
         }
         self.send(Method::PUT, &["vhosts", &self.vhost], Some(json!({}))).await?;
@@ -111,10 +135,11 @@ impl Api {
                 let body = json!({ "durable": true, "arguments": arguments });
                 self.send(Method::PUT, &["queues", vhost, name], Some(body)).await
             }
-            Change::Policy(name, Policy { pattern, priority, definition }) => {
+            Change::Policy { name, wanted, .. } => {
+                let Policy { pattern, apply_to, priority, definition } = wanted;
                 let body = json!({
                     "pattern": pattern, "priority": priority, "definition": definition,
-                    "apply-to": "queues",
+                    "apply-to": apply_to,
                 });
                 self.send(Method::PUT, &["policies", vhost, name], Some(body)).await
             }
@@ -123,21 +148,27 @@ impl Api {
                 let path = ["bindings", vhost, "e", exchange, "q", queue];
                 self.send(Method::POST, &path, Some(body)).await
             }
-            Change::Unbind { exchange, queue, broker_name, .. } => {
-                let path = ["bindings", vhost, "e", exchange, "q", queue, broker_name];
+            Change::Unbind { exchange, destination, broker_name, to_exchange, .. } => {
+                let kind = if *to_exchange { "e" } else { "q" };
+                let path = ["bindings", vhost, "e", exchange, kind, destination, broker_name];
                 self.send(Method::DELETE, &path, None).await
             }
-            Change::User(name) => {
-                let Some(password) = password(name) else { return Ok(()) };
-                let body = json!({ "password": password.expose(), "tags": "" });
+            Change::User { name, tags, found } => {
+                let body = match (password(name), found) {
+                    (Some(password), _) => json!({ "password": password.expose(), "tags": tags }),
+                    (None, Some((hash, _))) => json!({ "password_hash": hash, "tags": tags }),
+                    // Refused before anything was changed.
+                    (None, None) => return Ok(()),
+                };
                 self.send(Method::PUT, &["users", name], Some(body)).await
             }
-            Change::Answers { user, write } => {
+            Change::Answers { user, write, .. } => {
                 let exchange = contracts::Flux::Reponses.exchange();
                 let body = json!({ "exchange": exchange, "write": write, "read": NOTHING });
                 self.send(Method::PUT, &["topic-permissions", vhost, user], Some(body)).await
             }
-            Change::Permission(user, Permission { configure, write, read }) => {
+            Change::Permission { user, wanted, .. } => {
+                let Permission { configure, write, read } = wanted;
                 let body = json!({ "configure": configure, "write": write, "read": read });
                 self.send(Method::PUT, &["permissions", vhost, user], Some(body)).await
             }
@@ -148,16 +179,31 @@ impl Api {
         }
     }
 
-    async fn queue_bindings(&self) -> Result<Vec<BindingRow>, BusError> {
-        let rows = self.list::<BindingRow>("bindings").await?;
-        // Every queue is bound to the default exchange, whose name is empty.
-        let real = |b: &BindingRow| b.destination_type == "queue" && !b.source.is_empty();
-        Ok(rows.into_iter().filter(real).collect())
+    /// `policies` or `operator-policies`.
+    pub(super) async fn policies(&self, kind: &str) -> Result<BTreeMap<String, Policy>, BusError> {
+        Ok(by_name(self.list(kind).await?, PolicyRow::named))
     }
 
-    async fn users(&self) -> Result<BTreeMap<String, String>, BusError> {
+    /// The names of the broker's users.
+    pub(super) async fn user_names(&self) -> Result<BTreeSet<String>, BusError> {
+        Ok(self.users().await?.into_keys().collect())
+    }
+
+    async fn bindings(
+        &self,
+        destination: &str,
+    ) -> Result<BTreeMap<(String, String, String), String>, BusError> {
+        let rows = self.list::<BindingRow>("bindings").await?;
+        // Every queue is bound to the default exchange, whose name is empty.
+        let real = |b: &BindingRow| b.destination_type == destination && !b.source.is_empty();
+        Ok(by_name(rows.into_iter().filter(real), |b| {
+            ((b.source, b.destination, b.routing_key), b.properties_key)
+        }))
+    }
+
+    async fn users(&self) -> Result<BTreeMap<String, (String, String)>, BusError> {
         let rows: Vec<UserRow> = self.get(&["users"]).await?.unwrap_or_default();
-        Ok(by_name(rows, |u| (u.name, u.password_hash)))
+        Ok(by_name(rows, |u| (u.name, (u.password_hash, u.tags.text()))))
     }
 
     async fn permissions(&self) -> Result<BTreeMap<String, Permission>, BusError> {
@@ -181,7 +227,23 @@ impl Api {
         Ok(self.get(&[kind, &self.vhost]).await?.unwrap_or_default())
     }
 
-    async fn get<T: DeserializeOwned>(&self, path: &[&str]) -> Result<Option<T>, BusError> {
+    /// What is at a path, which exists, and when the broker answered.
+    pub(super) async fn get_dated<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+    ) -> Result<(T, Option<DateTime<Utc>>), BusError> {
+        let response = self.request(Method::GET, path)?.send().await.map_err(away)?;
+        let response = accepted(response, path).await?;
+        let date = response.headers().get(reqwest::header::DATE).and_then(|d| d.to_str().ok());
+        let date = date.and_then(|text| DateTime::parse_from_rfc2822(text).ok());
+        Ok((response.json().await.map_err(away)?, date.map(|d| d.with_timezone(&Utc))))
+    }
+
+    /// What is at a path, if it exists.
+    pub(super) async fn get<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+    ) -> Result<Option<T>, BusError> {
         let request = self.request(Method::GET, path)?;
         let response = request.send().await.map_err(away)?;
         if response.status() == StatusCode::NOT_FOUND {
@@ -215,16 +277,6 @@ impl Api {
     }
 }
 
-/// Whether a stored password (`base64(salt ++ sha256(salt ++ password))`) is this one.
-pub(super) fn fits(stored: &str, password: &Secret) -> bool {
-    let Ok(bytes) = BASE64_STANDARD.decode(stored) else { return false };
-    let Some((salt, digest)) = bytes.split_at_checked(SALT) else { return false };
-    let mut hash = Sha256::new();
-    hash.update(salt);
-    hash.update(password.expose().as_bytes());
-    hash.finalize().as_slice() == digest
-}
-
 async fn accepted(
     response: reqwest::Response,
     path: &[&str],
@@ -247,7 +299,7 @@ async fn accepted(
 }
 
 fn away(error: reqwest::Error) -> BusError {
-    BusError::Away(Box::new(error.without_url()))
+    explain(Box::new(error.without_url()))
 }
 
 fn decoded(text: &str) -> Option<String> {
@@ -266,61 +318,9 @@ fn decoded(text: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-fn by_name<T, K: Ord, V>(rows: Vec<T>, split: impl Fn(T) -> (K, V)) -> BTreeMap<K, V> {
+fn by_name<T, K: Ord, V>(
+    rows: impl IntoIterator<Item = T>,
+    split: impl Fn(T) -> (K, V),
+) -> BTreeMap<K, V> {
     rows.into_iter().map(split).collect()
-}
-
-#[derive(Deserialize)]
-struct ExchangeRow {
-    name: String,
-    #[serde(rename = "type")]
-    kind: String,
-    durable: bool,
-}
-
-#[derive(Deserialize)]
-struct QueueRow {
-    name: String,
-    #[serde(default)]
-    arguments: Table,
-}
-
-#[derive(Deserialize)]
-struct BindingRow {
-    source: String,
-    destination: String,
-    destination_type: String,
-    routing_key: String,
-    properties_key: String,
-}
-
-#[derive(Deserialize)]
-struct PolicyRow {
-    name: String,
-    pattern: String,
-    priority: i64,
-    definition: Table,
-}
-
-#[derive(Deserialize)]
-struct UserRow {
-    name: String,
-    #[serde(default)]
-    password_hash: String,
-}
-
-#[derive(Deserialize)]
-struct PermissionRow {
-    user: String,
-    configure: String,
-    write: String,
-    read: String,
-}
-
-#[derive(Deserialize)]
-struct TopicRow {
-    user: String,
-    exchange: String,
-    write: String,
-    read: String,
 }

@@ -1,7 +1,8 @@
 use contracts::referentiel::FicheAgence;
 
 use super::{
-    diff::{Change, Found, changes},
+    change::Change,
+    diff::{Found, changes, size, unknown},
     *,
 };
 
@@ -55,9 +56,14 @@ fn applied(topology: &Topology) -> Found {
         queues: topology.queues.clone(),
         bindings: topology.bindings.iter().map(|b| (b.clone(), b.2.clone())).collect(),
         policies: topology.policies.clone(),
-        users: topology.users.keys().map(|name| (name.clone(), String::new())).collect(),
+        users: topology
+            .users
+            .iter()
+            .map(|(name, user)| (name.clone(), (String::new(), user.tags.clone())))
+            .collect(),
         permissions: topology.users.iter().map(permission).collect(),
         topic_permissions: answers.collect(),
+        ..Found::default()
     }
 }
 
@@ -78,7 +84,7 @@ fn keys_reach_who_is_meant_and_nobody_else() {
 fn an_agency_is_kept_to_its_own() {
     let topology = topology();
     let names: Vec<&str> = topology.users.keys().map(String::as_str).collect();
-    assert_eq!(names, ["cdom-63", "cpam-631", "cpam-cps", "indemnite"]);
+    assert_eq!(names, ["cdom-63", "cpam-631", "cpam-cps", "indemnite", SUPERVISION]);
     let user = &topology.users["cpam-631"];
     assert_eq!(user.answers.as_deref(), Some(r"^cpam\.631\."));
     assert_eq!(user.permission.read, r"^agence\.cpam\.631$");
@@ -101,46 +107,130 @@ fn nothing_differs_once_applied() {
     let first = changes(&topology, &Found::default(), Some(&|_, _| false));
     let position = |wanted: fn(&Change) -> bool| first.iter().position(wanted).expect("a change");
     let last_binding = first.iter().rposition(|c| matches!(c, Change::Bind(..)));
-    assert!(last_binding < Some(position(|c| matches!(c, Change::User(_)))));
+    assert!(last_binding < Some(position(|c| matches!(c, Change::User { .. }))));
     let limit = position(|c| matches!(c, Change::Answers { .. }));
-    assert!(limit < position(|c| matches!(c, Change::Permission(user, _) if user == "cdom-63")));
+    assert!(
+        limit < position(|c| matches!(c, Change::Permission { user, .. } if user == "cdom-63"))
+    );
+}
+
+fn drift(alter: fn(&mut Found)) -> String {
+    let topology = topology();
+    let mut found = applied(&topology);
+    alter(&mut found);
+    let list = changes(&topology, &found, Some(&|_, _| true));
+    list.iter().map(|change| change.step().to_string()).collect::<Vec<_>>().join("; ")
 }
 
 #[test]
 fn drift_is_told() {
-    let topology = topology();
-    let told = |alter: fn(&mut Found)| {
-        let mut found = applied(&topology);
-        alter(&mut found);
-        let list = changes(&topology, &found, Some(&|_, _| true));
-        list.iter().map(Change::to_string).collect::<Vec<_>>().join("; ")
+    let binding = |exchange: &str, destination: &str| {
+        (exchange.to_owned(), destination.to_owned(), "#".to_owned())
     };
     let lines = [
-        told(|f| f.topic_permissions.clear()),
-        told(|f| drop(f.queues.insert("indemnite".to_owned(), Table::new()))),
-        told(|f| {
-            let all = ("relais.reponses".to_owned(), "espion".to_owned(), "#".to_owned());
-            f.bindings.insert(all, "%23".to_owned());
+        drift(|f| f.topic_permissions.clear()),
+        drift(|f| drop(f.queues.insert("indemnite".to_owned(), Table::new()))),
+        drift(|f| {
+            let limits = &mut f.policies.get_mut("relais-indemnite").expect("a policy").definition;
+            limits.insert("delivery-limit".to_owned(), json!(-1));
         }),
-        told(|f| {
+        drift(|f| {
             let gone = f.permissions["cpam-631"].clone();
             f.permissions.insert("cpam-999".to_owned(), gone);
         }),
-        // Facts are free to read.
-        told(|f| {
-            let reader = ("relais.evenements".to_owned(), "autre".to_owned(), "#".to_owned());
-            f.bindings.insert(reader, "%23".to_owned());
-        }),
+        drift(|f| drop(f.users.insert("cpam-631".into(), (String::new(), "management".into())))),
     ];
     assert_eq!(
         lines,
         [
-            "user cdom-63 may publish under the keys of others; \
-             user cpam-631 may publish under the keys of others",
-            "queue indemnite has other arguments: empty it, delete it, apply again",
-            "binding relais.reponses → espion (#) must not exist",
-            "cpam-999 is no agency of the register any more",
-            "",
+            "création : clés de réponse de cdom-63 : ^cdom\\.63\\. ; il les a toutes; \
+             création : clés de réponse de cpam-631 : ^cpam\\.631\\. ; il les a toutes",
+            "conflit : file indemnite : ses arguments sont aucun, attendu x-queue-type = \
+             \"quorum\" ; videz-la, supprimez-la, puis recommencez",
+            "modification : politique relais-indemnite : delivery-limit vaut -1, attendu 50",
+            "retrait : droits de cpam-999, qui n'est plus une agence à file du référentiel",
+            "modification : utilisateur cpam-631 : étiquettes « management », attendu «  »",
         ]
     );
+    let spied = drift(|f| {
+        let spy = ("relais.reponses".to_owned(), "espion".to_owned(), "#".to_owned());
+        f.bindings.insert(spy.clone(), "%23".to_owned());
+        f.relays.insert(spy, "%23".to_owned());
+    });
+    assert_eq!(
+        spied,
+        "retrait : liaison relais.reponses → espion (#); \
+         retrait : liaison relais.reponses → échange espion (#)"
+    );
+    // Facts are free to read.
+    let mut found = applied(&topology());
+    found.bindings.insert(binding("relais.evenements", "autre"), "%23".to_owned());
+    found.relays.insert(binding("relais.evenements", "autre"), "%23".to_owned());
+    assert_eq!(changes(&topology(), &found, Some(&|_, _| true)), []);
+}
+
+#[test]
+fn what_takes_our_limits_away_is_a_conflict() {
+    let overridden = drift(|f| {
+        let stronger = Policy::of_queues("^cpam".to_owned(), 5, Table::new());
+        f.policies.insert("autre".to_owned(), stronger);
+    });
+    assert_eq!(
+        overridden,
+        "conflit : file cpam-cps : la politique autre (priorité 5) l'emporte ; retirez-la, ou \
+         abaissez sa priorité sous 0"
+    );
+    let imposed = drift(|f| {
+        let none = table(&[("delivery-limit", json!(0))]);
+        let imposed = Policy::of_queues("^indemnite$".to_owned(), 0, none);
+        f.operator_policies.insert("op".to_owned(), imposed);
+    });
+    assert!(imposed.contains("limite de livraisons 0"), "{imposed}");
+    assert!(imposed.contains("politique d'opérateur op"), "{imposed}");
+    let tighter = drift(|f| {
+        let fewer = table(&[("max-length-bytes", json!(1_000_000))]);
+        let imposed = Policy::of_queues(".*".to_owned(), 0, fewer);
+        f.operator_policies.insert("op".to_owned(), imposed);
+    });
+    assert_eq!(tighter, "");
+    let alternate = drift(|f| {
+        let mut policy = Policy::of_queues(r"^relais\.".to_owned(), 0, Table::new());
+        policy.apply_to = "exchanges".to_owned();
+        policy.definition.insert("alternate-exchange".to_owned(), json!("autre"));
+        f.policies.insert("secours".to_owned(), policy);
+    });
+    assert_eq!(alternate.matches("échange de secours").count(), 3, "{alternate}");
+}
+
+#[test]
+fn a_plan_counts_what_is_right_and_names_what_is_unknown() {
+    let topology = topology();
+    let first = changes(&topology, &Found::default(), Some(&|_, _| false));
+    assert_eq!(first.len(), size(&topology, true));
+    let mut found = applied(&topology);
+    found.queues.insert("ancienne".to_owned(), Table::new());
+    found.exchanges.insert("amq.topic".to_owned(), ("topic".to_owned(), true));
+    for user in ["guest", "voisin", "cpam-999"] {
+        let permission = found.permissions["cpam-cps"].clone();
+        found.permissions.insert(user.to_owned(), permission);
+    }
+    let lines = unknown(&topology, &found, "guest");
+    assert_eq!(lines, ["file ancienne", "droits de l'utilisateur voisin"]);
+}
+
+#[test]
+fn definitions_hold_no_password_in_clear() {
+    let topology = topology();
+    let passwords: BTreeMap<String, kernel::Secret> = topology
+        .users
+        .keys()
+        .map(|name| (name.clone(), kernel::Secret::new(format!("mdp-{name}"))))
+        .collect();
+    let first = definitions(&topology, "relais", &passwords, None).expect("definitions");
+    assert!(!first.to_string().contains("mdp-"));
+    let again = definitions(&topology, "relais", &passwords, Some(&first)).expect("definitions");
+    assert_eq!(first, again);
+    assert_eq!(first["bindings"].as_array().map(Vec::len), Some(topology.bindings.len()));
+    let refused = definitions(&topology, "relais", &BTreeMap::new(), None).expect_err("refused");
+    assert!(refused.to_string().contains("cpam-631"), "{refused}");
 }

@@ -1,6 +1,6 @@
 //! An agency with its own user, on a virtual host made by `topology::apply`.
 
-use bus::topology::{Management, Topology, apply, verify};
+use bus::topology::{Management, Step, Topology, apply, verify};
 use contracts::{
     Referentiel,
     referentiel::{Canal, FicheAgence},
@@ -50,6 +50,7 @@ async fn the_broker_keeps_an_agency_to_its_own() {
         return;
     };
     crypto();
+    let _turn = broker_users(&management);
     let vhost = unique_prefix("droits", Clock::system().now()).trim_end_matches('.').to_owned();
     let topology = Topology::new(&[reader()], &register());
     let users: Vec<String> = topology.users.keys().cloned().collect();
@@ -60,9 +61,8 @@ async fn the_broker_keeps_an_agency_to_its_own() {
         manage(&management, Method::DELETE, &["users", user], None).await;
     }
     let managed = Management {
-        url: Secret::new(management.clone()),
-        vhost: vhost.clone(),
         passwords: Some(passwords(users.clone())),
+        ..Management::new(Secret::new(management.clone()), vhost.clone())
     };
     applied_once_and_for_all(&managed, &management, &topology).await;
 
@@ -107,13 +107,16 @@ async fn the_broker_keeps_an_agency_to_its_own() {
 async fn applied_once_and_for_all(managed: &Management, api: &str, topology: &Topology) {
     let without = Management { passwords: Some(BTreeMap::new()), ..managed.clone() };
     let refused = apply(&without, topology).await.expect_err("passwords are not invented");
-    assert!(refused.to_string().contains("cpam-997, cpam-998, essai-droits"), "{refused}");
+    assert!(
+        refused.to_string().contains("cpam-997, cpam-998, essai-droits, relais-supervision"),
+        "{refused}"
+    );
     assert!(!verify(managed, topology).await.expect("an answer").is_empty());
     let first = apply(managed, topology).await.expect("a report");
-    assert!(first.corrected.iter().any(|line| line == "queue agence.cpam.997 is missing"));
+    assert!(lines(&first.corrected).contains(&"création : file agence.cpam.997".to_owned()));
     let second = apply(managed, topology).await.expect("a report");
-    assert_eq!(second.corrected, Vec::<String>::new());
-    assert_eq!(verify(managed, topology).await.expect("an answer"), Vec::<String>::new());
+    assert_eq!(second.corrected, []);
+    assert_eq!(verify(managed, topology).await.expect("an answer"), []);
 
     let topic = ["topic-permissions", &managed.vhost, "cpam-997"];
     manage(api, Method::DELETE, &topic, None).await;
@@ -121,14 +124,18 @@ async fn applied_once_and_for_all(managed: &Management, api: &str, topology: &To
     manage(api, Method::POST, &wide, Some(json!({ "routing_key": "#" }))).await;
     let drift = verify(managed, topology).await.expect("an answer");
     assert_eq!(
-        drift,
+        lines(&drift),
         [
-            "binding relais.reponses → essai-droits (#) must not exist",
-            "user cpam-997 may publish under the keys of others",
+            "retrait : liaison relais.reponses → essai-droits (#)",
+            "création : clés de réponse de cpam-997 : ^cpam\\.997\\. ; il les a toutes",
         ]
     );
     assert_eq!(apply(managed, topology).await.expect("a report").corrected, drift);
-    assert_eq!(verify(managed, topology).await.expect("an answer"), Vec::<String>::new());
+    assert_eq!(verify(managed, topology).await.expect("an answer"), []);
+}
+
+fn lines(steps: &[Step]) -> Vec<String> {
+    steps.iter().map(Step::to_string).collect()
 }
 
 /// What a hostile agency tries with a client of its own.

@@ -16,7 +16,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::{PgPool, Postgres, migrate::Migrator, pool::PoolConnection};
 use uuid::Uuid;
 
-pub use setup::{create_database_if_missing, drop_schema};
+pub use setup::{create_database_if_missing, drop_schema, inspect};
 
 use crate::{
     AnswerRow, AskRow, FailureRow, Fold, InputRow, Leased, Mark, NextDue, OutboxRow, StateRow,

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use sqlx::{
     AssertSqlSafe, Connection, PgConnection, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
-use crate::StoreError;
+use crate::{Inspection, StoreError};
 
 /// Connections of one service: lanes, loops and ops endpoints take turns.
 const CONNECTIONS: u32 = 8;
@@ -70,6 +71,33 @@ pub async fn drop_schema(url: &str, schema: &str) -> Result<(), StoreError> {
     let mut conn = PgConnection::connect_with(&parse(url)?).await?;
     sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut conn).await?;
     Ok(conn.close().await?)
+}
+
+/// Looks at the migrations of a store, and creates nothing.
+///
+/// # Errors
+/// [`StoreError::Away`] when the server does not answer, [`StoreError::Fatal`] when the database
+/// does not exist, or a name is wrong.
+pub async fn inspect(url: &str, schema: Option<&str>) -> Result<Inspection, StoreError> {
+    let mut options = parse(url)?;
+    if let Some(schema) = schema {
+        options = options.options([("search_path", quote(schema)?)]);
+    }
+    let mut conn = PgConnection::connect_with(&options).await?;
+    let now: DateTime<Utc> =
+        sqlx::query_scalar("select clock_timestamp()").fetch_one(&mut conn).await?;
+    let migrated: bool = sqlx::query_scalar("select to_regclass('_sqlx_migrations') is not null")
+        .fetch_one(&mut conn)
+        .await?;
+    let rows: Vec<(i64, bool)> = if migrated {
+        sqlx::query_as("select version, success from _sqlx_migrations order by version")
+            .fetch_all(&mut conn)
+            .await?
+    } else {
+        Vec::new()
+    };
+    conn.close().await?;
+    Ok(Inspection { now: Some(now), ..Inspection::new(&super::MIGRATIONS, &rows) })
 }
 
 async fn create_schema(

@@ -28,8 +28,8 @@ use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard};
 use uuid::Uuid;
 
 use crate::{
-    AnswerRow, AskRow, FailureRow, Fold, InputRow, Leased, Mark, NextDue, OutboxRow, StateRow,
-    Stats, Store, StoreError,
+    AnswerRow, AskRow, FailureRow, Fold, InputRow, Inspection, Leased, Mark, NextDue, OutboxRow,
+    StateRow, Stats, Store, StoreError,
 };
 
 /// How long a statement waits for the lock of another process.
@@ -97,6 +97,32 @@ impl SqliteStore {
     async fn reader(&self) -> Result<Guard<'_>, StoreError> {
         opened(self.reader.as_ref().unwrap_or(&self.writer).lock().await)
     }
+}
+
+/// Looks at the migrations of a file, and creates nothing: one that does not exist has none.
+///
+/// # Errors
+/// [`StoreError`] when the file cannot be read or is not a database.
+pub async fn inspect(path: &Path) -> Result<Inspection, StoreError> {
+    if !path.exists() {
+        return Ok(Inspection::new(&MIGRATIONS, &[]));
+    }
+    let options = SqliteConnectOptions::new().filename(path).read_only(true);
+    let mut conn = SqliteConnection::connect_with(&options).await?;
+    let migrated: bool = sqlx::query_scalar(
+        "select exists (select 1 from sqlite_master where name = '_sqlx_migrations')",
+    )
+    .fetch_one(&mut conn)
+    .await?;
+    let rows: Vec<(i64, bool)> = if migrated {
+        sqlx::query_as("select version, success from _sqlx_migrations order by version")
+            .fetch_all(&mut conn)
+            .await?
+    } else {
+        Vec::new()
+    };
+    conn.close().await?;
+    Ok(Inspection::new(&MIGRATIONS, &rows))
 }
 
 fn opened(guard: MutexGuard<'_, Option<SqliteConnection>>) -> Result<Guard<'_>, StoreError> {
