@@ -58,6 +58,7 @@ _servers_install() {
         servers_say "missing: $missing"
         servers_say "install it (Debian: apt-get install $missing), or set the URL of a server:"
         servers_say "  AMQP_URL=amqp://guest:guest@host:5672/%2f AMQP_MGMT_URL=http://guest:guest@host:15672"
+        servers_say "  AMQPS_URL=amqps://guest:guest@host:5671/%2f AMQP_TLS_DIR=/folder (see its top)"
         servers_say "  DATABASE_URL=postgres://user:password@host/database"
         return 69
     fi

@@ -155,14 +155,7 @@ async fn droits_et_files(
         Err(error) => return injoignable(&error, rapport),
     };
     for step in &plan.steps {
-        let sujet = if step.what.contains("utilisateur")
-            || step.what.starts_with("droits")
-            || step.what.starts_with("clés")
-        {
-            "droits"
-        } else {
-            "topologie"
-        };
+        let sujet = if step.about_users { "droits" } else { "topologie" };
         let remede = if step.action == Action::Conflict { "" } else { REMEDE };
         rapport.erreur(sujet, step.to_string(), remede);
     }

@@ -90,7 +90,8 @@ pub async fn users(management: &Management) -> Result<BTreeSet<String>, BusError
 }
 
 fn new_vhost(management: &Management) -> Step {
-    Step { action: Action::Create, what: format!("hôte virtuel {}", management.vhost) }
+    let what = format!("hôte virtuel {}", management.vhost);
+    Step { action: Action::Create, what, about_users: false }
 }
 
 fn differences(management: &Management, topology: &Topology, found: &Found) -> Vec<Change> {

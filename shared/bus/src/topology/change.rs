@@ -37,6 +37,8 @@ pub struct Step {
     pub action: Action,
     /// To what; in French, for the operator.
     pub what: String,
+    /// About users and what they may do, not about what carries messages.
+    pub about_users: bool,
 }
 
 impl fmt::Display for Step {
@@ -87,7 +89,19 @@ pub(super) enum Change {
 impl Change {
     /// How it is told.
     pub(super) fn step(&self) -> Step {
-        Step { action: self.action(), what: self.what() }
+        let about_users = match self {
+            Self::User { .. }
+            | Self::Answers { .. }
+            | Self::Permission { .. }
+            | Self::Revoke(_) => true,
+            Self::Exchange(_)
+            | Self::Queue(..)
+            | Self::Policy { .. }
+            | Self::Bind(..)
+            | Self::Unbind { .. }
+            | Self::Conflict(_) => false,
+        };
+        Step { action: self.action(), what: self.what(), about_users }
     }
 
     fn action(&self) -> Action {
