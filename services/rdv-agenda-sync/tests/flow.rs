@@ -100,7 +100,7 @@ async fn flux(options: Options) -> Bout {
         listener,
         links: LinksConfig::default(),
         smtp: Some(smtp),
-        operator_token: Some(kernel::Secret::new("jeton")),
+        operators: service::Operators::shared(kernel::Secret::new("jeton")),
         data_dir: banc.dir.path().to_owned(),
     };
     let config = banc.config(&public_url);

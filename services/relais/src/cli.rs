@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::operations::cli::{FailuresCommande, TasksCommande};
+
 /// Relais : porte la candidature d'un médecin volontaire à travers toutes les agences du
 /// programme « Un médecin près de chez vous ».
 #[derive(Debug, Parser)]
@@ -29,6 +31,12 @@ pub(crate) enum Commande {
     /// Examine le courtier, les bases, l'horloge, le référentiel et les certificats ; code 1 s'il y
     /// a une erreur.
     Doctor(DoctorArgs),
+    /// Traite les pannes : ce que les services n'ont pas su faire seuls.
+    #[command(subcommand)]
+    Failures(FailuresCommande),
+    /// Traite les tâches : ce qui attend une personne.
+    #[command(subcommand)]
+    Tasks(TasksCommande),
 }
 
 /// Options de `relais demo`.

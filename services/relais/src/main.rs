@@ -1,8 +1,10 @@
-//! The binary `relais`: the demo, the services, the simulated agencies, the topology, the doctor.
+//! The binary `relais`: the demo, the services, the simulated agencies, the topology, the doctor,
+//! what operators do.
 
 mod cli;
 mod demo;
 mod doctor;
+mod operations;
 mod plateforme;
 mod run;
 mod secrets;
@@ -64,6 +66,21 @@ async fn executer(commande: Commande) -> ExitCode {
             Err(service::StartError::Config(text)) => usage(&text),
             Err(error) => fail(&error),
         },
+        Commande::Failures(commande) => operation(operations::failures(commande).await),
+        Commande::Tasks(commande) => operation(operations::tasks(commande).await),
+    }
+}
+
+fn operation(done: Result<ExitCode, operations::OperationError>) -> ExitCode {
+    match done {
+        Ok(code) => code,
+        Err(operations::OperationError::Usage(text)) => usage(&text),
+        Err(operations::OperationError::Refus(text)) => {
+            for line in text.lines() {
+                eprintln!("erreur : {line}");
+            }
+            ExitCode::FAILURE
+        }
     }
 }
 

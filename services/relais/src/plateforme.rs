@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc, time
 use bus::SharedTransport;
 use contact::MailerSettings;
 use contracts::Referentiel;
-use kernel::{Clock, Secret};
-use service::{Host, Running, Service, StartError, config::LinksConfig};
+use kernel::Clock;
+use service::{Host, Operators, Running, Service, StartError, config::LinksConfig};
 use store::SharedStore;
 use tokio::net::TcpListener;
 
@@ -30,8 +30,8 @@ pub(crate) struct Socle {
     pub links: LinksConfig,
     /// SMTP.
     pub smtp: Option<MailerSettings>,
-    /// Operators' token.
-    pub operator_token: Option<Secret>,
+    /// Who may act as an operator.
+    pub operators: Operators,
     /// Its folder.
     pub data_dir: PathBuf,
 }
@@ -57,7 +57,7 @@ impl Plateforme {
             listener: socle.listener,
             links: socle.links,
             smtp: socle.smtp,
-            operator_token: socle.operator_token,
+            operators: socle.operators,
             data_dir: socle.data_dir,
         };
         let running = service::start::<S>(config, host).await?;

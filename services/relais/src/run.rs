@@ -201,6 +201,7 @@ impl Atelier<'_> {
         transport: SharedTransport,
     ) -> Result<(), StartError> {
         let (frame, config) = configuration::parse::<S>(self.source).map_err(StartError::Config)?;
+        let operators = frame.operators().map_err(StartError::Config)?;
         let socle = Socle {
             clock: self.clock.clone(),
             store: self.store(S::NAME).await?,
@@ -209,7 +210,7 @@ impl Atelier<'_> {
             listener,
             links: frame.links,
             smtp: frame.smtp,
-            operator_token: frame.operator_token,
+            operators,
             data_dir: frame.data_dir.join(S::NAME),
         };
         p.lancer::<S>(config, socle).await?;

@@ -16,6 +16,20 @@ impl Secret {
         Self(value.into())
     }
 
+    /// Whether `given` is the secret, in a time that tells nothing of where they differ.
+    ///
+    /// # Panics
+    /// Never: HMAC accepts keys of any length.
+    pub fn same(&self, given: &str) -> bool {
+        let of = |text: &str| {
+            let mac = Hmac::<Sha256>::new_from_slice(b"comparaison");
+            let mut mac = mac.expect("HMAC accepts keys of any length");
+            mac.update(text.as_bytes());
+            mac
+        };
+        of(given).verify_slice(&of(&self.0).finalize().into_bytes()).is_ok()
+    }
+
     /// The secret itself: for the call that needs it, never for a log.
     pub fn expose(&self) -> &str {
         &self.0
@@ -59,6 +73,13 @@ impl Pseudonymiser {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_secret_is_the_same_or_not() {
+        let secret = Secret::new("jeton");
+        assert!(secret.same("jeton"));
+        assert!(["", "jeto", "jetons", "Jeton"].iter().all(|other| !secret.same(other)));
+    }
 
     #[test]
     fn a_secret_is_never_printed() {

@@ -157,7 +157,8 @@ pub struct OperatorAction {
     /// What the action needs: a task's id, values that the operator fills in.
     #[serde(default)]
     pub champs: std::collections::BTreeMap<String, String>,
-    /// Who acts.
+    /// Who acts: the name that the token proves, or else what is said here.
+    #[serde(default)]
     pub par: String,
 }
 

@@ -2,6 +2,7 @@
 //! error at once, exit code 64.
 
 use std::{
+    collections::BTreeMap,
     net::SocketAddr,
     path::{Path, PathBuf},
 };
@@ -10,7 +11,7 @@ use contact::MailerSettings;
 use kernel::{Acceleration, Secret};
 use serde::de::DeserializeOwned;
 
-use crate::{api::Service, telemetry::TelemetryConfig};
+use crate::{api::Service, operators::Operators, telemetry::TelemetryConfig};
 
 /// What the frame itself is configured with, the same for every service.
 ///
@@ -22,6 +23,7 @@ use crate::{api::Service, telemetry::TelemetryConfig};
 /// amqp_cert = "certificats/cpam-cps.pem"
 /// amqp_key = "certificats/cpam-cps.key"
 /// operator_token = "…"
+/// operator_tokens = { "a.martin" = "…" }
 /// data_dir = "donnees"
 /// referentiel = "referentiel"
 ///
@@ -61,8 +63,10 @@ pub struct FrameConfig {
     pub data_dir: PathBuf,
     /// Folder of `lieux.csv`, `cpam.csv`, `cdom.csv`; the public register when absent.
     pub referentiel: Option<PathBuf>,
-    /// Bearer token of operators' actions; they are refused when absent.
+    /// Bearer token of operators' actions that several people share.
     pub operator_token: Option<Secret>,
+    /// The token of each operator, by name; without any token, actions are refused.
+    pub operator_tokens: BTreeMap<String, Secret>,
     /// Logs and traces.
     pub telemetry: TelemetryConfig,
     /// Answer links.
@@ -91,12 +95,23 @@ impl Default for FrameConfig {
             data_dir: PathBuf::from("relais-donnees"),
             referentiel: None,
             operator_token: None,
+            operator_tokens: BTreeMap::new(),
             telemetry: TelemetryConfig::default(),
             links: LinksConfig::default(),
             smtp: None,
             clock: None,
             grace_s: 25,
         }
+    }
+}
+
+impl FrameConfig {
+    /// Who may act.
+    ///
+    /// # Errors
+    /// One sentence per problem, for the operator.
+    pub fn operators(&self) -> Result<Operators, String> {
+        Operators::new(self.operator_token.clone(), self.operator_tokens.clone())
     }
 }
 
@@ -133,6 +148,7 @@ pub fn load(file: Option<&Path>) -> Result<config::Config, String> {
 /// Every problem found, one a line.
 pub fn parse<S: Service>(source: &config::Config) -> Result<(FrameConfig, S::Config), String> {
     let frame = source.clone().try_deserialize::<FrameConfig>().map_err(|e| e.to_string());
+    let frame = frame.and_then(|frame| frame.operators().map(|_| frame));
     match (frame, section::<S::Config>(source, S::NAME)) {
         (Ok(frame), Ok(own)) => Ok((frame, own)),
         (Err(a), Err(b)) => Err(format!("{a}\n{b}")),

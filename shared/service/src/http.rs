@@ -1,24 +1,23 @@
-//! What a service serves: probes, metrics, operators' actions, answer links, and its own routes.
+//! What a service serves: probes, metrics, answer links, its own routes, and those of operators.
 
 use std::{sync::Arc, time::Duration};
 
 use axum::{
     Form, Json, Router,
     extract::{DefaultBodyLimit, Path, State},
-    http::{HeaderMap, StatusCode, header},
+    http::StatusCode,
     response::{Html, IntoResponse, Response},
-    routing::{get, post},
+    routing::get,
 };
 use contact::Links;
-use kernel::Secret;
-use serde::{Deserialize, Serialize};
-use store::{FailureRow, InputKind, InputRow, RowContext};
-use uuid::Uuid;
+use serde::Deserialize;
 
 use crate::{
-    api::{OperatorAction, Service},
-    engine::{Engine, INPUTS, read_state},
+    api::Service,
+    engine::{Engine, read_state},
     ingress::Ingress,
+    operators::Operators,
+    ops,
 };
 
 /// Largest body of an operator's action or an answer, in bytes.
@@ -30,7 +29,7 @@ pub(crate) struct Web<S: Service> {
     pub engine: Arc<Engine<S>>,
     pub ingress: Ingress<S>,
     pub links: Links,
-    pub operator_token: Option<Secret>,
+    pub operators: Operators,
 }
 
 /// Every route of the service.
@@ -41,10 +40,7 @@ pub(crate) fn router<S: Service>(web: Web<S>) -> Router {
         .route("/readyz", get(readyz::<S>))
         .route("/metrics", get(metrics::<S>))
         .route("/version", get(version::<S>))
-        .route("/ops/actions", post(action::<S>))
-        .route("/ops/pannes", get(failures::<S>))
-        .route("/ops/pannes/{id}/rejeu", post(replay::<S>))
-        .route("/ops/pannes/{id}/mise-a-l-ecart", post(discard::<S>))
+        .merge(ops::routes())
         .route("/r/{token}", get(show_question::<S>).post(take_answer::<S>))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .with_state(Arc::new(web))
@@ -78,28 +74,8 @@ async fn version<S: Service>() -> Json<serde_json::Value> {
     Json(serde_json::json!({ "service": S::NAME, "version": env!("CARGO_PKG_VERSION") }))
 }
 
-/// Checks the bearer token, in constant time over its length.
-fn authorised<S: Service>(web: &Web<S>, headers: &HeaderMap) -> Result<(), Refused> {
-    let refuse =
-        |status: StatusCode, text: &'static str| Err(Refused { status, text: text.into() });
-    let Some(token) = &web.operator_token else {
-        return refuse(StatusCode::FORBIDDEN, "aucun jeton d'opérateur n'est configuré\n");
-    };
-    let given = headers
-        .get(header::AUTHORIZATION)
-        .and_then(|v| v.to_str().ok())
-        .and_then(|v| v.strip_prefix("Bearer "))
-        .unwrap_or_default();
-    let expected = token.expose();
-    let differs = given
-        .bytes()
-        .zip(expected.bytes())
-        .fold(given.len() ^ expected.len(), |acc, (a, b)| acc | usize::from(a ^ b));
-    if differs == 0 { Ok(()) } else { refuse(StatusCode::UNAUTHORIZED, "jeton refusé\n") }
-}
-
 /// An answer that says why not.
-struct Refused {
+pub(crate) struct Refused {
     status: StatusCode,
     text: String,
 }
@@ -110,103 +86,14 @@ impl IntoResponse for Refused {
     }
 }
 
-fn refused(status: StatusCode, text: impl Into<String>) -> Refused {
+/// Says why not.
+pub(crate) fn refused(status: StatusCode, text: impl Into<String>) -> Refused {
     Refused { status, text: text.into() }
 }
 
-fn store_away() -> Refused {
+/// The store did not answer.
+pub(crate) fn store_away() -> Refused {
     refused(StatusCode::SERVICE_UNAVAILABLE, "base indisponible, réessayez\n")
-}
-
-async fn action<S: Service>(
-    State(web): Shared<S>,
-    headers: HeaderMap,
-    Json(action): Json<OperatorAction>,
-) -> Result<StatusCode, Refused> {
-    authorised(&web, &headers)?;
-    let (key, event) =
-        S::operator(&action).map_err(|text| refused(StatusCode::UNPROCESSABLE_ENTITY, text))?;
-    let body = serde_json::to_string(&action).expect("an action encodes");
-    let id = kernel::derive_id(&[S::NAME, "action", &body]);
-    web.ingress.observe(vec![(id, key, event)]).await.map_err(|_| store_away())?;
-    tracing::info!(service = S::NAME, action = %action.action, cle = %action.cle, "operator's action");
-    Ok(StatusCode::ACCEPTED)
-}
-
-/// A failure as an operator reads it: never its body.
-#[derive(Serialize)]
-struct Failure {
-    id: Uuid,
-    cle: Option<String>,
-    origine: String,
-    genre: String,
-    code: String,
-    raison: String,
-    depuis: chrono::DateTime<chrono::Utc>,
-    tentatives: i32,
-    issue: Option<String>,
-}
-
-impl From<FailureRow> for Failure {
-    fn from(f: FailureRow) -> Self {
-        Self {
-            id: f.id,
-            cle: f.key,
-            origine: f.origin,
-            genre: f.kind,
-            code: f.code,
-            raison: f.reason,
-            depuis: f.first_seen,
-            tentatives: f.attempts,
-            issue: f.outcome,
-        }
-    }
-}
-
-async fn failures<S: Service>(
-    State(web): Shared<S>,
-    headers: HeaderMap,
-) -> Result<Json<Vec<Failure>>, Refused> {
-    authorised(&web, &headers)?;
-    let rows = web.engine.store.failures(true, 1000).await.map_err(|_| store_away())?;
-    Ok(Json(rows.into_iter().map(Failure::from).collect()))
-}
-
-async fn replay<S: Service>(
-    State(web): Shared<S>,
-    headers: HeaderMap,
-    Path(id): Path<Uuid>,
-) -> Result<StatusCode, Refused> {
-    authorised(&web, &headers)?;
-    match web.engine.store.failure(id).await.map_err(|_| store_away())? {
-        Some(failure) if failure.outcome.is_none() => {}
-        Some(_) => return Err(refused(StatusCode::CONFLICT, "panne déjà close\n")),
-        None => return Err(refused(StatusCode::NOT_FOUND, "panne inconnue\n")),
-    }
-    web.engine.replay(id).await.map_err(|_| store_away())?;
-    tracing::info!(service = S::NAME, panne = %id, "replay asked");
-    Ok(StatusCode::ACCEPTED)
-}
-
-/// Why an operator sets a failure aside.
-#[derive(Deserialize)]
-struct Discard {
-    motif: String,
-}
-
-async fn discard<S: Service>(
-    State(web): Shared<S>,
-    headers: HeaderMap,
-    Path(id): Path<Uuid>,
-    Json(discard): Json<Discard>,
-) -> Result<StatusCode, Refused> {
-    authorised(&web, &headers)?;
-    if discard.motif.trim().is_empty() {
-        return Err(refused(StatusCode::UNPROCESSABLE_ENTITY, "un motif est requis\n"));
-    }
-    web.engine.discard(id).await.map_err(|_| store_away())?;
-    tracing::warn!(service = S::NAME, panne = %id, motif = %discard.motif, "failure set aside");
-    Ok(StatusCode::ACCEPTED)
 }
 
 fn page(status: StatusCode, html: String) -> Response {
@@ -268,42 +155,5 @@ async fn take_answer<S: Service>(
     match web.ingress.observe(vec![(id, lien.cle.clone(), event)]).await {
         Ok(()) => page(StatusCode::OK, contact::page_merci()),
         Err(_) => store_away().into_response(),
-    }
-}
-
-impl<S: Service> Engine<S> {
-    /// Gives a failure back to the engine as an input.
-    pub(crate) async fn replay(&self, failure: Uuid) -> Result<(), store::StoreError> {
-        let busy = self.clock.busy();
-        let now = self.clock.now();
-        let id = kernel::derive_id(&[S::NAME, "rejeu", &failure.to_string()]);
-        let row = InputRow {
-            id,
-            key: String::new(),
-            kind: InputKind::Replay,
-            name: failure.to_string(),
-            due_at: now,
-            body: String::new(),
-            cause: failure.to_string(),
-            context: RowContext::default(),
-        };
-        self.store.add_inputs(vec![row]).await?;
-        self.ring_inputs(INPUTS);
-        drop(busy);
-        Ok(())
-    }
-
-    /// Closes a failure without replaying it.
-    pub(crate) async fn discard(&self, failure: Uuid) -> Result<(), store::StoreError> {
-        let busy = self.clock.busy();
-        let row = crate::engine::announce_closed::<S>(failure, "ecartee", self.clock.now());
-        let mut writes = Some(store::Writes {
-            close_failures: vec![(failure, "ecartee".to_owned())],
-            outbox: vec![row],
-            ..store::Writes::default()
-        });
-        self.store.transact(&[], &[], &mut |_| writes.take().unwrap_or_default()).await?;
-        let _ = self.bells.relay.send(busy);
-        Ok(())
     }
 }

@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 
 use kernel::{Busy, Clock};
-use store::{InputKind, InputRow, RowContext, SharedStore, StoreError};
+use store::{InputKind, InputRow, JournalRow, RowContext, SharedStore, StoreError, Writes};
 use tokio::sync::mpsc::UnboundedSender;
 use uuid::Uuid;
 
@@ -49,20 +49,36 @@ impl<S: Service> Ingress<S> {
     /// Never: events encode.
     pub async fn observe(&self, events: Vec<(Uuid, String, S::Event)>) -> Result<(), StoreError> {
         let busy = self.clock.busy();
-        let due_at = self.clock.now();
-        let row = |(id, key, event): (Uuid, String, S::Event)| InputRow {
+        self.store.add_inputs(events.into_iter().map(|event| self.row(event)).collect()).await?;
+        // The engine is gone only at shutdown: the rows are durable and wait for the next start.
+        let _ = self.wake.send(busy);
+        Ok(())
+    }
+
+    /// Stores what an operator does, with its line of the journal, in one transaction.
+    pub(crate) async fn act(
+        &self,
+        event: (Uuid, String, S::Event),
+        journal: JournalRow,
+    ) -> Result<(), StoreError> {
+        let busy = self.clock.busy();
+        let (inputs, journal) = (vec![self.row(event)], vec![journal]);
+        let mut writes = Some(Writes { inputs, journal, ..Writes::default() });
+        self.store.transact(&[], &[], &mut |_| writes.take().unwrap_or_default()).await?;
+        let _ = self.wake.send(busy);
+        Ok(())
+    }
+
+    fn row(&self, (id, key, event): (Uuid, String, S::Event)) -> InputRow {
+        InputRow {
             id,
             key,
             kind: InputKind::Event,
             name: String::new(),
-            due_at,
+            due_at: self.clock.now(),
             body: serde_json::to_string(&event).expect("events encode"),
             cause: id.to_string(),
             context: RowContext::default(),
-        };
-        self.store.add_inputs(events.into_iter().map(row).collect()).await?;
-        // The engine is gone only at shutdown: the rows are durable and wait for the next start.
-        let _ = self.wake.send(busy);
-        Ok(())
+        }
     }
 }

@@ -11,6 +11,8 @@ mod http;
 pub mod ingress;
 mod lifecycle;
 mod metrics;
+mod operators;
+mod ops;
 pub mod telemetry;
 
 pub use api::{
@@ -20,3 +22,4 @@ pub use api::{
 pub use config::FrameConfig;
 pub use ingress::Ingress;
 pub use lifecycle::{EX_USAGE, Host, Running, StartError, run_main, start, stop_signal};
+pub use operators::Operators;

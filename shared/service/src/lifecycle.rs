@@ -17,6 +17,7 @@ use crate::{
     http::{self, Web},
     ingress::Ingress,
     metrics::Metrics,
+    operators::Operators,
     telemetry,
 };
 
@@ -39,8 +40,8 @@ pub struct Host {
     pub links: LinksConfig,
     /// SMTP, when mail can be sent.
     pub smtp: Option<MailerSettings>,
-    /// Bearer token of operators' actions.
-    pub operator_token: Option<Secret>,
+    /// Who may act as an operator.
+    pub operators: Operators,
     /// A folder of the service's own.
     pub data_dir: PathBuf,
 }
@@ -111,17 +112,8 @@ impl Running {
 /// # Errors
 /// [`StartError`] when its settings make no sense or its store cannot be used.
 pub async fn start<S: Service>(config: S::Config, host: Host) -> Result<Running, StartError> {
-    let Host {
-        clock,
-        store,
-        transport,
-        referentiel,
-        listener,
-        links,
-        smtp,
-        operator_token,
-        data_dir,
-    } = host;
+    let Host { clock, store, transport, referentiel, listener, links, smtp, operators, data_dir } =
+        host;
     let addr = listener.local_addr()?;
     std::fs::create_dir_all(&data_dir)?;
     let base_url = links.base_url.unwrap_or_else(|| format!("http://{addr}"));
@@ -166,7 +158,7 @@ pub async fn start<S: Service>(config: S::Config, host: Host) -> Result<Running,
             drop(busy);
         }
     });
-    let web = Web { engine: Arc::clone(&engine), ingress, links, operator_token };
+    let web = Web { engine: Arc::clone(&engine), ingress, links, operators };
     let routes = http::router(web);
     let stopping = tasks.clone();
     tasks.spawn(async move {
@@ -306,7 +298,7 @@ async fn start_configured<S: Service>(
         listener: TcpListener::bind(frame.listen).await?,
         links: frame.links.clone(),
         smtp: frame.smtp.clone(),
-        operator_token: frame.operator_token.clone(),
+        operators: frame.operators().map_err(StartError::Config)?,
         data_dir: frame.data_dir.join(S::NAME),
         clock,
     };

@@ -9,6 +9,7 @@ mod counts;
 mod errors;
 mod inspection;
 mod migrations;
+mod operations;
 pub mod postgres;
 mod rows;
 pub mod sqlite;
@@ -23,6 +24,9 @@ use uuid::Uuid;
 pub use counts::{Etape, NextDue, Stats};
 pub use errors::StoreError;
 pub use inspection::Inspection;
+pub use operations::{
+    FailureFilter, FailureGroup, FailureHead, FailureRow, JournalEntry, JournalRow, TaskRow,
+};
 
 /// Marks a message as received: (UTC day of the envelope's `time`, source, id).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -174,33 +178,6 @@ pub struct AnswerRow {
     pub answer: String,
 }
 
-/// What could not be handled, kept whole.
-#[derive(Clone, Debug)]
-pub struct FailureRow {
-    /// Its id.
-    pub id: Uuid,
-    /// The state it concerns, when known.
-    pub key: Option<String>,
-    /// `message`, `event`, `wake`, `answer`, `ask`, `outbox`.
-    pub origin: String,
-    /// The type of message or the kind of ask.
-    pub kind: String,
-    /// Stable code.
-    pub code: String,
-    /// What is wrong, without any value.
-    pub reason: String,
-    /// The body, as bytes.
-    pub body: Vec<u8>,
-    /// What a replay needs besides the body (JSON): envelope without data, ask row, …
-    pub meta: String,
-    /// When it was first seen.
-    pub first_seen: DateTime<Utc>,
-    /// Attempts so far.
-    pub attempts: i32,
-    /// `None` while open; `rejouee`, `depassee`, `ecartee`.
-    pub outcome: Option<String>,
-}
-
 /// Everything one batch changes; committed together or not at all.
 #[derive(Debug, Default)]
 pub struct Writes {
@@ -225,6 +202,12 @@ pub struct Writes {
     pub failures: Vec<FailureRow>,
     /// Failures to close: (id, outcome).
     pub close_failures: Vec<(Uuid, String)>,
+    /// What operators did.
+    pub journal: Vec<JournalRow>,
+    /// Tasks opened; a row whose id already exists is kept as it is.
+    pub open_tasks: Vec<TaskRow>,
+    /// Tasks closed, after those that are opened.
+    pub close_tasks: Vec<Uuid>,
 }
 
 /// Decides a batch in memory: called once per attempt, inside the transaction.
@@ -330,6 +313,27 @@ pub trait Store: Send + Sync {
 
     /// Failures, newest first: open ones only, or all.
     async fn failures(&self, open_only: bool, max: usize) -> Result<Vec<FailureRow>, StoreError>;
+
+    /// Failures without their bodies, the first seen first.
+    async fn failure_heads(
+        &self,
+        filter: &FailureFilter,
+        max: usize,
+    ) -> Result<Vec<FailureHead>, StoreError>;
+
+    /// Failures counted by code and kind, the most numerous first.
+    async fn failure_groups(&self, filter: &FailureFilter)
+    -> Result<Vec<FailureGroup>, StoreError>;
+
+    /// The journal, newest first, before a place of it when one is given.
+    async fn journal(
+        &self,
+        before: Option<i64>,
+        max: usize,
+    ) -> Result<Vec<JournalEntry>, StoreError>;
+
+    /// Open tasks, the oldest first.
+    async fn tasks(&self, max: usize) -> Result<Vec<TaskRow>, StoreError>;
 
     /// One failure.
     async fn failure(&self, id: Uuid) -> Result<Option<FailureRow>, StoreError>;

@@ -10,7 +10,7 @@ use contracts::Envelope;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{FailureRow, InputKind, InputRow, Mark, StateWrite, StoreError};
+use crate::{FailureRow, InputKind, InputRow, JournalRow, Mark, StateWrite, StoreError};
 
 /// An envelope without its body, as the outbox keeps it.
 #[derive(Serialize, Deserialize)]
@@ -134,6 +134,17 @@ pub(crate) fn failures(rows: Vec<FailureRow>) -> Vec<FailureRow> {
         }
     }
     kept
+}
+
+/// Rows of the journal as they are written: no text that a database refuses.
+pub(crate) fn journal(mut rows: Vec<JournalRow>) -> Vec<JournalRow> {
+    for row in &mut rows {
+        for text in [&mut row.par, &mut row.action, &mut row.objet] {
+            without_nul(text);
+        }
+        row.motif.iter_mut().for_each(without_nul);
+    }
+    rows
 }
 
 /// Replaces NUL, which PostgreSQL does not store.

@@ -108,7 +108,7 @@ impl Atelier<'_> {
                 reply_to: None,
                 timeout_ms: TIMEOUT_MS,
             }),
-            operator_token: Some(self.jeton.clone()),
+            operators: service::Operators::shared(self.jeton.clone()),
             data_dir: self.travail.join(S::NAME),
         })
     }

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::{
     item::{Bad, Item, Ready, Settle, ask_row},
-    sortie::{announce, announce_closed, effect_id, input_row, meta_text, outbox_row},
+    sortie::{announce, announce_closed, effect_id, follow_task, input_row, meta_text, outbox_row},
     stored::{Stored, parse_state},
 };
 use crate::api::{AskKind, Context, Decision, Effect, Etape, Input, Outgoing, Service};
@@ -266,6 +266,7 @@ impl<S: Service> Folder<'_, S> {
                 .or_else(|| item.context.traceparent.clone()),
             correlation_id: out.dossier.clone().or_else(|| item.context.correlation_id.clone()),
         };
+        follow_task(&out, self.shared.now, &mut self.writes);
         let cause = item.cause.rsplit(' ').next().map(str::to_owned);
         self.writes.outbox.push(outbox_row::<S>(
             id,

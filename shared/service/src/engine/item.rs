@@ -130,6 +130,38 @@ pub(crate) enum FailureMeta {
     },
 }
 
+/// What an operator may read of the metadata of a failure: where it comes from, without what was
+/// asked, which may name a person.
+pub(crate) fn context(meta: &str) -> serde_json::Value {
+    use serde_json::json;
+    match serde_json::from_str(meta) {
+        Ok(FailureMeta::Message { exchange, routing_key, agence, envelope }) => json!({
+            "echange": exchange, "cle_de_routage": routing_key, "agence": agence,
+            "enveloppe": envelope,
+        }),
+        Ok(FailureMeta::Input { id, key, wake, cause, correlation_id }) => json!({
+            "entree": id, "cle": key, "reveil": wake, "cause": cause, "dossier": correlation_id,
+        }),
+        Ok(FailureMeta::Ask {
+            id,
+            key,
+            kind,
+            agency,
+            created_at,
+            cause,
+            correlation_id,
+            answered,
+            ..
+        }) => json!({
+            "demande": id, "cle": key, "genre": kind, "agence": agency,
+            "demandee_le": created_at, "cause": cause, "dossier": correlation_id,
+            "repondue": answered,
+        }),
+        Ok(FailureMeta::Outbox { id }) => json!({ "message": id }),
+        Err(_) => serde_json::Value::Null,
+    }
+}
+
 /// How long the inbox remembers, in days: longer than any replay of the broker or of an operator.
 pub(crate) const INBOX_DAYS: i64 = 90;
 

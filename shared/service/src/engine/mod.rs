@@ -36,7 +36,8 @@ use crate::{api::Service, metrics::Metrics, telemetry};
 
 pub(crate) use self::{
     bells::{Bells, Ears, INPUTS, bells},
-    sortie::announce_closed,
+    item::context,
+    sortie::{announce_closed, empreinte},
     stored::read_state,
 };
 

@@ -3,10 +3,10 @@
 
 use chrono::{DateTime, Utc};
 use contracts::{
-    Envelope, Flux,
-    messages::{PanneClose, PanneOuverte},
+    Envelope, Flux, Message,
+    messages::{PanneClose, PanneOuverte, TacheFaite, TacheOuverte},
 };
-use store::{FailureRow, InputKind, InputRow, OutboxRow, RowContext};
+use store::{FailureRow, InputKind, InputRow, OutboxRow, RowContext, TaskRow, Writes};
 use uuid::Uuid;
 
 use super::item::{FailureMeta, Item};
@@ -46,6 +46,30 @@ pub(crate) fn outbox_row<S: Service>(
     }
 }
 
+/// What failures of one cause have in common.
+pub(crate) fn empreinte<S: Service>(code: &str, kind: &str) -> String {
+    kernel::short_id(&[S::NAME, code, kind])
+}
+
+/// Keeps the list of open tasks in step with the facts that open and close them.
+pub(crate) fn follow_task(out: &Outgoing, now: DateTime<Utc>, writes: &mut Writes) {
+    let written = "what was encoded from the type decodes into it";
+    if out.message_type == TacheOuverte::TYPE {
+        let task: TacheOuverte = serde_json::from_str(&out.body).expect(written);
+        writes.open_tasks.push(TaskRow {
+            id: task.tache,
+            gabarit: task.gabarit,
+            key: task.cle,
+            objet: task.objet,
+            champs: serde_json::to_string(&task.champs).expect("texts encode"),
+            opened_at: now,
+        });
+    } else if out.message_type == TacheFaite::TYPE {
+        let done: TacheFaite = serde_json::from_str(&out.body).expect(written);
+        writes.close_tasks.push(done.tache);
+    }
+}
+
 /// The fact that says that a failure is open.
 pub(crate) fn announce<S: Service>(
     failure: &FailureRow,
@@ -56,7 +80,7 @@ pub(crate) fn announce<S: Service>(
         panne: failure.id,
         service: S::NAME.to_owned(),
         code: failure.code.clone(),
-        empreinte: kernel::short_id(&[S::NAME, &failure.code, &failure.kind]),
+        empreinte: empreinte::<S>(&failure.code, &failure.kind),
         message_type: failure.kind.clone(),
         subject: failure.key.clone(),
         depuis: failure.first_seen,

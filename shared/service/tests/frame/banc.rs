@@ -1,24 +1,34 @@
 //! A small service on the in-process transport and SQLite, in virtual time, and what watches it.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
 
 use bus::{Consumer, MemoryBus, Publication, QueueSpec, Transport};
 use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{
     CodeCdom, DossierId, Envelope, Flux, Message, Referentiel, incoming,
-    messages::{CandidatureRefusee, CandidatureRetiree, PanneClose, PanneOuverte},
+    messages::{
+        CandidatureRefusee, CandidatureRetiree, PanneClose, PanneOuverte, TacheFaite, TacheOuverte,
+    },
 };
 use kernel::{Clock, Fault, VirtualDriver};
 use serde::{Deserialize, Serialize};
 use service::{
-    AskKind, Attempt, Context, Decision, Equipment, Etape, Host, Input, Refusal, Repeat, Running,
-    Service, config::LinksConfig,
+    AskKind, Attempt, Context, Decision, Equipment, Etape, Host, Input, OperatorAction, Operators,
+    Refusal, Repeat, Running, Service, config::LinksConfig,
 };
 use store::{
     SharedStore,
     sqlite::{SqliteOptions, SqliteStore},
 };
 use uuid::Uuid;
+
+/// The token that operators share.
+pub(crate) const JETON: &str = "jeton-des-essais";
+/// The token of `a.martin`.
+pub(crate) const JETON_MARTIN: &str = "jeton-de-a-martin";
 
 /// Counts withdrawals of a dossier; each is confirmed to an agency, then published as a refusal.
 pub(crate) struct Compteur {
@@ -50,6 +60,7 @@ incoming! {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum Evenement {
     Note,
+    Fermer { tache: Uuid, par: String },
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -98,6 +109,14 @@ impl Service for Compteur {
             Input::Message { message: Recu::CandidatureRetiree(m), .. } => match m.cause.as_str() {
                 "panique" => panic!("asked to"),
                 "ignore" => Ok(Decision::Ignore("asked to")),
+                "tache" => Ok(Decision::next(etat).publish(&TacheOuverte {
+                    tache: cx.id("tache"),
+                    gabarit: "compter".to_owned(),
+                    service: Self::NAME.to_owned(),
+                    cle: cx.key.to_owned(),
+                    objet: "dossier/1".to_owned(),
+                    champs: BTreeMap::from([("a-copier".to_owned(), "valeur".to_owned())]),
+                })),
                 "refus" => Err(Refusal::new("cause-refusee", "asked to")),
                 _ => {
                     etat.retraits += 1;
@@ -122,7 +141,16 @@ impl Service for Compteur {
                 etat.reveils += 1;
                 Ok(Decision::next(etat))
             }
+            Input::Event(Evenement::Fermer { tache, par }) => {
+                Ok(Decision::next(etat).publish(&TacheFaite { tache, faite_par: par }))
+            }
         }
+    }
+
+    fn operator(action: &OperatorAction) -> Result<(String, Evenement), String> {
+        let tache =
+            action.champs.get("tache").and_then(|t| t.parse().ok()).ok_or("quelle tâche ?")?;
+        Ok((action.cle.clone(), Evenement::Fermer { tache, par: action.par.clone() }))
     }
 
     fn etape(etat: &Etat) -> Option<Etape> {
@@ -165,10 +193,17 @@ pub(crate) async fn banc() -> Banc {
     store.migrate().await.expect("migrate");
     let agence = Arc::new(Mutex::new(Agence::default()));
     AGENCE.set(Some(Arc::clone(&agence)));
-    let types = [CandidatureRefusee::TYPE, PanneOuverte::TYPE, PanneClose::TYPE];
+    let types = [
+        CandidatureRefusee::TYPE,
+        PanneOuverte::TYPE,
+        PanneClose::TYPE,
+        TacheOuverte::TYPE,
+        TacheFaite::TYPE,
+    ];
     let bindings = types.iter().map(|t| (Flux::Evenements, (*t).to_owned())).collect();
     let spec = QueueSpec { name: "temoin".to_owned(), bindings };
     let temoin = bus.consume(&spec, 100).await.expect("consume");
+    let named = BTreeMap::from([("a.martin".to_owned(), kernel::Secret::new(JETON_MARTIN))]);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("bind");
     let host = Host {
         clock: clock.clone(),
@@ -178,7 +213,7 @@ pub(crate) async fn banc() -> Banc {
         listener,
         links: LinksConfig::default(),
         smtp: None,
-        operator_token: Some(kernel::Secret::new("jeton")),
+        operators: Operators::new(Some(kernel::Secret::new(JETON)), named).expect("tokens"),
         data_dir: dir.path().to_owned(),
     };
     let running = service::start::<Compteur>((), host).await.expect("start");
@@ -244,6 +279,34 @@ impl Banc {
             max_body_bytes: 1_000_000,
         };
         agency::HttpClient::new(settings).expect("client")
+    }
+
+    /// Calls an operators' route: status and body.
+    pub(crate) async fn ops(
+        &self,
+        jeton: &str,
+        method: reqwest::Method,
+        path: &str,
+        body: Option<serde_json::Value>,
+    ) -> (u16, Vec<u8>) {
+        let client = self.client();
+        let request = client.request(method, path).bearer_auth(jeton);
+        let request = match body {
+            Some(body) => request.json(&body),
+            None => request,
+        };
+        match client.send(request).await {
+            Ok(response) => (response.status, response.body),
+            Err(agency::HttpError::Status { status, body, .. }) => (status, body),
+            Err(error) => panic!("{path}: {error}"),
+        }
+    }
+
+    /// What an operators' route shows.
+    pub(crate) async fn lire(&self, path: &str) -> serde_json::Value {
+        let (status, body) = self.ops(JETON_MARTIN, reqwest::Method::GET, path, None).await;
+        assert_eq!(status, 200, "{path}");
+        serde_json::from_slice(&body).expect("JSON")
     }
 
     pub(crate) async fn metriques(&self) -> String {

@@ -2,6 +2,7 @@
 //! service, each promise caused.
 
 mod banc;
+mod ops;
 
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use contracts::{
 use kernel::Fault;
 use service::Attempt;
 
-use crate::banc::{banc, debut};
+use crate::banc::{Banc, JETON, banc, debut};
 
 #[tokio::test]
 async fn a_message_becomes_an_ask_an_answer_and_a_fact() {
@@ -98,17 +99,11 @@ async fn a_permanent_fault_becomes_a_failure_that_an_operator_replays() {
     let seen = banc.temoins().await;
     assert_eq!(seen.len(), 1);
     let panne: PanneOuverte = serde_json::from_slice(&seen[0].data).expect("decodes");
-    let url = format!("http://{}/ops/pannes", banc.running.addr());
-    let client = agency::HttpClient::new(agency::HttpSettings {
-        base_url: url,
-        timeout_ms: 5_000,
-        max_body_bytes: 1_000_000,
-    })
-    .expect("client");
-    let path = format!("/{}/rejeu", panne.panne);
-    let post = |token: &str| client.request(reqwest::Method::POST, &path).bearer_auth(token);
-    assert!(client.send(post("autre")).await.is_err(), "a wrong token is refused");
-    client.send(post("jeton")).await.expect("accepted");
+    let path = format!("/ops/pannes/{}/rejeu", panne.panne);
+    let post =
+        async |banc: &Banc, jeton| banc.ops(jeton, reqwest::Method::POST, &path, None).await.0;
+    assert_eq!(post(&banc, "autre").await, 401, "a wrong token is refused");
+    assert_eq!(post(&banc, JETON).await, 202);
     let seen = banc.temoins().await;
     let types: Vec<_> = seen.iter().map(|e| e.message_type.as_str()).collect();
     assert!(
@@ -116,7 +111,7 @@ async fn a_permanent_fault_becomes_a_failure_that_an_operator_replays() {
         "{types:?}"
     );
     assert!(banc.store.failures(true, 10).await.expect("read").is_empty());
-    assert!(client.send(post("jeton")).await.is_err(), "a closed failure is not replayed");
+    assert_eq!(post(&banc, JETON).await, 409, "a closed failure is not replayed");
 }
 
 #[tokio::test]

@@ -1,10 +1,10 @@
 //! Failures: kept, closed, listed.
 
-use sqlx::{PgConnection, Row, postgres::PgRow};
+use sqlx::{PgConnection, Postgres, QueryBuilder, Row, postgres::PgRow};
 use uuid::Uuid;
 
 use super::{claims, writes::column};
-use crate::{FailureRow, StoreError, rows};
+use crate::{FailureFilter, FailureGroup, FailureHead, FailureRow, StoreError, rows};
 
 pub(super) async fn keep(
     conn: &mut PgConnection,
@@ -75,6 +75,80 @@ pub(super) async fn list(
         )
     };
     query.bind(claims::limit(max)).fetch_all(conn).await?.iter().map(failure).collect()
+}
+
+pub(super) async fn heads(
+    conn: &mut PgConnection,
+    filter: &FailureFilter,
+    max: usize,
+) -> Result<Vec<FailureHead>, StoreError> {
+    let mut query = QueryBuilder::<Postgres>::new(
+        "select id, key, origin, kind, code, reason, first_seen, attempts, outcome,
+                octet_length(body)::bigint as body_bytes
+         from failure where true",
+    );
+    filtered(&mut query, filter);
+    query.push(" order by first_seen, seq limit ").push_bind(claims::limit(max));
+    query.build().fetch_all(conn).await?.iter().map(head).collect()
+}
+
+pub(super) async fn groups(
+    conn: &mut PgConnection,
+    filter: &FailureFilter,
+) -> Result<Vec<FailureGroup>, StoreError> {
+    let mut query = QueryBuilder::<Postgres>::new(
+        "select code, kind, count(*) as count, min(first_seen) as oldest,
+                max(first_seen) as newest
+         from failure where true",
+    );
+    filtered(&mut query, filter);
+    query.push(" group by code, kind order by count(*) desc, code, kind");
+    let group = |row: &PgRow| {
+        Ok(FailureGroup {
+            code: row.try_get("code")?,
+            kind: row.try_get("kind")?,
+            count: row.try_get("count")?,
+            oldest: row.try_get("oldest")?,
+            newest: row.try_get("newest")?,
+        })
+    };
+    query.build().fetch_all(conn).await?.iter().map(group).collect()
+}
+
+fn filtered(query: &mut QueryBuilder<Postgres>, filter: &FailureFilter) {
+    if filter.open_only {
+        query.push(" and outcome is null");
+    }
+    if let Some(code) = &filter.code {
+        query.push(" and code = ").push_bind(code.clone());
+    }
+    if let Some(kind) = &filter.kind {
+        query.push(" and kind = ").push_bind(kind.clone());
+    }
+    if let Some(since) = filter.since {
+        query.push(" and first_seen >= ").push_bind(since);
+    }
+    if let Some(after) = filter.after {
+        query
+            .push(" and (first_seen, seq) > (select first_seen, seq from failure where id = ")
+            .push_bind(after)
+            .push(")");
+    }
+}
+
+fn head(row: &PgRow) -> Result<FailureHead, StoreError> {
+    Ok(FailureHead {
+        id: row.try_get("id")?,
+        key: row.try_get("key")?,
+        origin: row.try_get("origin")?,
+        kind: row.try_get("kind")?,
+        code: row.try_get("code")?,
+        reason: row.try_get("reason")?,
+        first_seen: row.try_get("first_seen")?,
+        attempts: row.try_get("attempts")?,
+        outcome: row.try_get("outcome")?,
+        body_bytes: row.try_get("body_bytes")?,
+    })
 }
 
 pub(super) async fn one(

@@ -4,6 +4,7 @@
 mod asks;
 mod claims;
 mod failures;
+mod operations;
 mod reads;
 mod setup;
 mod transact;
@@ -19,14 +20,16 @@ use uuid::Uuid;
 pub use setup::{create_database_if_missing, drop_schema, inspect};
 
 use crate::{
-    AnswerRow, AskRow, FailureRow, Fold, InputRow, Leased, Mark, NextDue, OutboxRow, StateRow,
-    Stats, Store, StoreError,
+    AnswerRow, AskRow, FailureFilter, FailureGroup, FailureHead, FailureRow, Fold, InputRow,
+    JournalEntry, Leased, Mark, NextDue, OutboxRow, StateRow, Stats, Store, StoreError, TaskRow,
 };
 
 static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
     crate::migrations::embedded(&[
         (1, "initial", include_str!("../../migrations/postgres/0001_initial.sql")),
         (2, "etape", include_str!("../../migrations/postgres/0002_etape.sql")),
+        (3, "journal", include_str!("../../migrations/postgres/0003_journal.sql")),
+        (4, "tache", include_str!("../../migrations/postgres/0004_tache.sql")),
     ])
 });
 
@@ -160,6 +163,33 @@ impl Store for PostgresStore {
 
     async fn failures(&self, open_only: bool, max: usize) -> Result<Vec<FailureRow>, StoreError> {
         failures::list(&mut *self.conn().await?, open_only, max).await
+    }
+
+    async fn failure_heads(
+        &self,
+        filter: &FailureFilter,
+        max: usize,
+    ) -> Result<Vec<FailureHead>, StoreError> {
+        failures::heads(&mut *self.conn().await?, filter, max).await
+    }
+
+    async fn failure_groups(
+        &self,
+        filter: &FailureFilter,
+    ) -> Result<Vec<FailureGroup>, StoreError> {
+        failures::groups(&mut *self.conn().await?, filter).await
+    }
+
+    async fn journal(
+        &self,
+        before: Option<i64>,
+        max: usize,
+    ) -> Result<Vec<JournalEntry>, StoreError> {
+        operations::journal(&mut *self.conn().await?, before, max).await
+    }
+
+    async fn tasks(&self, max: usize) -> Result<Vec<TaskRow>, StoreError> {
+        operations::tasks(&mut *self.conn().await?, max).await
     }
 
     async fn failure(&self, id: Uuid) -> Result<Option<FailureRow>, StoreError> {

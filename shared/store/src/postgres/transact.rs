@@ -10,7 +10,7 @@ use std::collections::HashSet;
 use kernel::failpoint;
 use sqlx::{Acquire, PgConnection, Row};
 
-use super::{failures, writes};
+use super::{failures, operations, writes};
 use crate::{Fold, InputRow, Loaded, Mark, StateRow, StateWrite, StoreError, Writes, rows};
 
 pub(super) async fn run(
@@ -84,7 +84,10 @@ async fn write(conn: &mut PgConnection, writes: Writes) -> Result<(), StoreError
     writes::add_asks(conn, &writes.asks).await?;
     writes::put_inputs(conn, writes.inputs).await?;
     failures::close(conn, &writes.close_failures).await?;
-    failures::keep(conn, writes.failures).await
+    failures::keep(conn, writes.failures).await?;
+    operations::open_tasks(conn, writes.open_tasks).await?;
+    operations::close_tasks(conn, &writes.close_tasks).await?;
+    operations::write_journal(conn, writes.journal).await
 }
 
 async fn consume(conn: &mut PgConnection, writes: &Writes) -> Result<(), StoreError> {

@@ -25,6 +25,9 @@ pub(super) struct Lot {
     inputs: Option<String>,
     closed: Option<String>,
     failures: Option<String>,
+    opened: Option<String>,
+    ended: Option<String>,
+    journal: Option<String>,
 }
 
 impl Lot {
@@ -43,6 +46,9 @@ impl Lot {
             changed: some(&changed, params::changed)?,
             asks: some(&writes.asks, params::asks)?,
             closed: some(&writes.close_failures, params::array)?,
+            opened: some(&writes.open_tasks, params::tasks)?,
+            ended: some(&writes.close_tasks, params::array)?,
+            journal: some(&rows::journal(writes.journal), params::journal)?,
             ..Self::inputs(writes.inputs)?.and_failures(writes.failures, &writes.outbox)?
         })
     }
@@ -78,8 +84,9 @@ impl Lot {
     pub(super) async fn write(self, conn: &mut SqliteConnection) -> Result<(), StoreError> {
         sqlx::query(
             "insert into temp.lot (marks, done_inputs, done_answers, cancel_wakes, cancel_asks,
-                                   created, changed, outbox, asks, wakes, inputs, closed, failures)
-             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+                                   created, changed, outbox, asks, wakes, inputs, closed, failures,
+                                   opened, ended, journal)
+             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
         )
         .bind(self.marks)
         .bind(self.done_inputs)
@@ -94,6 +101,9 @@ impl Lot {
         .bind(self.inputs)
         .bind(self.closed)
         .bind(self.failures)
+        .bind(self.opened)
+        .bind(self.ended)
+        .bind(self.journal)
         .execute(conn)
         .await?;
         Ok(())

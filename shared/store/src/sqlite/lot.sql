@@ -8,7 +8,8 @@
 create temp view lot as
 select null as marks, null as done_inputs, null as done_answers, null as cancel_wakes,
        null as cancel_asks, null as created, null as changed, null as outbox, null as asks,
-       null as wakes, null as inputs, null as closed, null as failures;
+       null as wakes, null as inputs, null as closed, null as failures, null as opened,
+       null as ended, null as journal;
 
 create temp trigger lot_ecrit instead of insert on lot begin
     insert into inbox (jour, source, id)
@@ -98,4 +99,15 @@ create temp trigger lot_ecrit instead of insert on lot begin
     on conflict (id) do update set
         attempts = failure.attempts + 1, outcome = null,
         code = excluded.code, reason = excluded.reason, meta = excluded.meta;
+
+    insert into tache (id, gabarit, key, objet, champs, ouverte_le)
+    select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5
+    from json_each(new.opened) where true
+    on conflict do nothing;
+
+    delete from tache where id in (select value from json_each(new.ended));
+
+    insert into journal (at, par, action, objet, motif)
+    select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4
+    from json_each(new.journal);
 end;

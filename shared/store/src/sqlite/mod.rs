@@ -11,6 +11,7 @@ mod asks;
 mod claims;
 mod failures;
 mod lot;
+mod operations;
 mod params;
 mod reads;
 mod transact;
@@ -28,8 +29,9 @@ use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard};
 use uuid::Uuid;
 
 use crate::{
-    AnswerRow, AskRow, FailureRow, Fold, InputRow, Inspection, Leased, Mark, NextDue, OutboxRow,
-    StateRow, Stats, Store, StoreError,
+    AnswerRow, AskRow, FailureFilter, FailureGroup, FailureHead, FailureRow, Fold, InputRow,
+    Inspection, JournalEntry, Leased, Mark, NextDue, OutboxRow, StateRow, Stats, Store, StoreError,
+    TaskRow,
 };
 
 /// How long a statement waits for the lock of another process.
@@ -39,6 +41,8 @@ static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
     crate::migrations::embedded(&[
         (1, "initial", include_str!("../../migrations/sqlite/0001_initial.sql")),
         (2, "etape", include_str!("../../migrations/sqlite/0002_etape.sql")),
+        (3, "journal", include_str!("../../migrations/sqlite/0003_journal.sql")),
+        (4, "tache", include_str!("../../migrations/sqlite/0004_tache.sql")),
     ])
 });
 
@@ -235,6 +239,33 @@ impl Store for SqliteStore {
 
     async fn failures(&self, open_only: bool, max: usize) -> Result<Vec<FailureRow>, StoreError> {
         failures::list(&mut *self.reader().await?, open_only, max).await
+    }
+
+    async fn failure_heads(
+        &self,
+        filter: &FailureFilter,
+        max: usize,
+    ) -> Result<Vec<FailureHead>, StoreError> {
+        failures::heads(&mut *self.reader().await?, filter, max).await
+    }
+
+    async fn failure_groups(
+        &self,
+        filter: &FailureFilter,
+    ) -> Result<Vec<FailureGroup>, StoreError> {
+        failures::groups(&mut *self.reader().await?, filter).await
+    }
+
+    async fn journal(
+        &self,
+        before: Option<i64>,
+        max: usize,
+    ) -> Result<Vec<JournalEntry>, StoreError> {
+        operations::journal(&mut *self.reader().await?, before, max).await
+    }
+
+    async fn tasks(&self, max: usize) -> Result<Vec<TaskRow>, StoreError> {
+        operations::tasks(&mut *self.reader().await?, max).await
     }
 
     async fn failure(&self, id: Uuid) -> Result<Option<FailureRow>, StoreError> {

@@ -6,7 +6,10 @@ use std::borrow::Borrow;
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::{AskRow, FailureRow, InputRow, Mark, OutboxRow, StateWrite, StoreError, rows};
+use crate::{
+    AskRow, FailureRow, InputRow, JournalRow, Mark, OutboxRow, StateWrite, StoreError, TaskRow,
+    rows,
+};
 
 /// A parameter for `json_each`.
 ///
@@ -119,6 +122,21 @@ pub(super) fn failures(failures: &[FailureRow]) -> Result<String, StoreError> {
             row.attempts,
             &row.outcome,
         )
+    }))
+}
+
+pub(super) fn journal(journal: &[JournalRow]) -> Result<String, StoreError> {
+    array(
+        journal
+            .iter()
+            .map(|row| (row.at.timestamp_micros(), &row.par, &row.action, &row.objet, &row.motif)),
+    )
+}
+
+pub(super) fn tasks(tasks: &[TaskRow]) -> Result<String, StoreError> {
+    array(tasks.iter().map(|row| {
+        let opened = row.opened_at.timestamp_micros();
+        (row.id, &row.gabarit, &row.key, &row.objet, &row.champs, opened)
     }))
 }
 

@@ -7,6 +7,7 @@ mod etapes;
 mod failures;
 mod fixtures;
 mod inputs;
+mod operations;
 mod outbox;
 mod postgres_store;
 mod shared;
@@ -98,6 +99,13 @@ cases! {
     etapes:
         a_stage_keeps_its_instant_while_it_lasts,
         stages_are_counted_with_their_oldest;
+    operations:
+        failures_are_filtered_and_paged,
+        a_failure_is_shown_without_its_body,
+        failures_are_grouped,
+        the_journal_keeps_every_action,
+        an_action_and_its_effect_commit_together,
+        tasks_are_listed_until_they_are_closed;
     shared:
         credentials_change_only_from_the_expected_version,
         a_budget_is_shared,

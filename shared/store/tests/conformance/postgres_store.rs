@@ -281,3 +281,21 @@ async fn a_lock_of_somebody_else_skips_claims_only() {
     conn.close().await.expect("closes");
     database.finish([a, b]).await;
 }
+
+#[tokio::test]
+async fn the_journal_is_append_only() {
+    let database = database!("append");
+    let table = format!("\"{}\".journal", database.schema);
+    database
+        .run(format!("insert into {table} (at, par, action, objet) values (now(), 'a', 'b', 'c')"))
+        .await;
+    let mut conn = database.raw().await;
+    for sql in ["update {} set par = 'x'", "delete from {}", "truncate {}"] {
+        let sql = sql.replace("{}", &table);
+        let refused = sqlx::raw_sql(AssertSqlSafe(sql.clone())).execute(&mut conn).await;
+        let error = refused.expect_err("refused");
+        assert!(error.to_string().contains("append-only"), "{sql}: {error}");
+    }
+    conn.close().await.expect("closes");
+    database.drop_schema().await;
+}

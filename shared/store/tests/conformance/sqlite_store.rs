@@ -91,3 +91,16 @@ async fn what_was_committed_survives_closing() {
     store.close().await;
     assert_eq!(database.raw("select count(*) from input").await, [1]);
 }
+
+#[tokio::test]
+async fn the_journal_is_append_only() {
+    let database = Database::create().await;
+    database.raw("insert into journal (at, par, action, objet) values (0, 'a', 'b', 'c')").await;
+    let options = SqliteConnectOptions::new().filename(database.path());
+    let mut conn = SqliteConnection::connect_with(&options).await.expect("connects");
+    for sql in ["update journal set par = 'x'", "delete from journal"] {
+        let error = sqlx::query(sql).execute(&mut conn).await.expect_err("refused");
+        assert!(error.to_string().contains("append-only"), "{sql}: {error}");
+    }
+    assert_eq!(database.raw("select count(*) from journal where par = 'a'").await, [1]);
+}
