@@ -14,10 +14,11 @@ use futures_util::FutureExt;
 use kernel::{Backoff, Busy, Fault, failpoint};
 use store::{AskRow, FailureRow, Leased, StoreError};
 use tokio::sync::{Semaphore, mpsc::UnboundedReceiver};
+use uuid::Uuid;
 
 use super::{
     Engine,
-    bells::ANSWERS,
+    bells::{ANSWERS, Woken},
     item::ask_meta,
     sortie::{announce, meta_text},
 };
@@ -83,19 +84,41 @@ impl<S: Service> Engine<S> {
             Arc::new(S::limits(&self.config).into_iter().collect());
         let calls = self.tasks.child();
         let mut held = vec![self.clock.busy()];
+        // What is due next in the store, and whether only the store knows.
+        let (mut due, mut unknown) = (None, true);
         loop {
-            let due = match self.take_asks(&gates, &limits, &calls).await {
+            match self.take_asks(&gates, &limits, &calls).await {
                 Ok(true) => continue,
-                Ok(false) => self.next_ask(&gates).await,
-                Err(error) => self.away_now(&error).await,
-            };
+                Ok(false) if !unknown => {
+                    let (_, reopens) = gates.paused(self.clock.now());
+                    due = self.sooner_asks.take(due).into_iter().chain(reopens).min();
+                }
+                Ok(false) => {
+                    self.sooner_asks.take(None);
+                    due = self.next_ask(&gates).await;
+                }
+                Err(error) => due = self.away_now(&error).await,
+            }
             match self.wait(&mut ear, self.next_look(due), held).await {
-                Some((rung, _)) => held = rung,
+                Some((rung, woken)) => (held, unknown) = (rung, woken == Woken::Due),
                 None => break,
             }
         }
         // Calls in flight end by their own time limits; their rows keep what they did.
         calls.stop(std::time::Duration::from_secs(20)).await;
+    }
+
+    /// Gives an ask back to the store, due again at `at`.
+    async fn ask_later(
+        &self,
+        (id, lease): (Uuid, i64),
+        at: DateTime<Utc>,
+        error: &str,
+        attempted: bool,
+    ) -> Result<bool, StoreError> {
+        let ours = self.store.ask_later(id, lease, at, error, attempted).await?;
+        self.sooner_asks.note(at);
+        Ok(ours)
     }
 
     async fn next_ask(&self, gates: &Gates) -> Option<DateTime<Utc>> {
@@ -158,7 +181,7 @@ impl<S: Service> Engine<S> {
         if let Some(at) = later {
             gates.with(&row.agency, limits, |g| g.paused_until = Some(at));
             let error = row.last_error.clone().unwrap_or_default();
-            self.store.ask_later(row.id, lease, at, &error, false).await?;
+            self.ask_later((row.id, lease), at, &error, false).await?;
             return Ok(true);
         }
         failpoint("ask-allowed");
@@ -229,7 +252,7 @@ impl<S: Service> Engine<S> {
             tracing::warn!(service = S::NAME, agency = %row.agency, kind = %row.kind, code,
                 attempt = failed, error = %text, "call failed, tried again");
             let at = now + TimeDelta::from_std(delay).unwrap_or(TimeDelta::hours(1));
-            self.store.ask_later(row.id, lease, at, &text, true).await?;
+            self.ask_later((row.id, lease), at, &text, true).await?;
             failpoint("ask-postponed");
             return Ok(());
         }

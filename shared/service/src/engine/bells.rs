@@ -1,7 +1,7 @@
 //! How the loops of a service wake each other: bells that keep virtual time still until the loop
 //! has looked, and timers.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use chrono::{DateTime, Utc};
 use kernel::Busy;
@@ -39,6 +39,29 @@ pub(crate) fn bells() -> (Bells, Ears) {
     (Bells { inputs, asks, relay }, ears)
 }
 
+/// The earliest instant at which something written since the store was last looked at is due: what
+/// a loop that was only rung waits for, without asking the store again.
+#[derive(Debug)]
+pub(crate) struct Sooner(AtomicI64);
+
+impl Default for Sooner {
+    fn default() -> Self {
+        Self(AtomicI64::new(i64::MAX))
+    }
+}
+
+impl Sooner {
+    pub(super) fn note(&self, due: DateTime<Utc>) {
+        self.0.fetch_min(due.timestamp_micros(), Ordering::AcqRel);
+    }
+
+    /// The earliest of `known` and what was noted.
+    pub(super) fn take(&self, known: Option<DateTime<Utc>>) -> Option<DateTime<Utc>> {
+        let noted = self.0.swap(i64::MAX, Ordering::AcqRel);
+        known.into_iter().chain(DateTime::from_timestamp_micros(noted)).min()
+    }
+}
+
 /// What woke a loop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Woken {
@@ -53,16 +76,19 @@ pub(crate) enum Woken {
 pub(super) struct Follows {
     /// Inputs were written: what to claim of them at once.
     inputs: Option<u8>,
+    /// When the first of the others is due.
+    later: Option<DateTime<Utc>>,
     asks: bool,
     outbox: bool,
 }
 
 impl Follows {
     pub(super) fn of(writes: &store::Writes, now: DateTime<Utc>) -> Self {
-        let changed = !writes.inputs.is_empty() || !writes.cancel_wakes.is_empty();
-        let now_due = writes.inputs.iter().any(|input| input.due_at <= now);
+        let dues = || writes.inputs.iter().map(|input| input.due_at);
+        let now_due = dues().any(|due| due <= now);
         Self {
-            inputs: changed.then_some(if now_due { INPUTS } else { 0 }),
+            inputs: (!writes.inputs.is_empty()).then_some(if now_due { INPUTS } else { 0 }),
+            later: dues().filter(|due| *due > now).min(),
             asks: !writes.asks.is_empty(),
             outbox: !writes.outbox.is_empty(),
         }
@@ -72,6 +98,9 @@ impl Follows {
 impl<S: Service> Engine<S> {
     pub(super) fn ring(&self, follows: Follows) {
         // A loop is gone only at shutdown: what waits in the store is taken at the next start.
+        if let Some(due) = follows.later {
+            self.sooner_inputs.note(due);
+        }
         if let Some(claim) = follows.inputs {
             self.ring_inputs(claim);
         }

@@ -17,20 +17,26 @@ use crate::api::Service;
 impl<S: Service> Engine<S> {
     pub(super) async fn inputs_loop(&self, mut ear: UnboundedReceiver<Busy>) {
         let mut held = vec![self.clock.busy()];
+        // What is due next in the store, and whether only the store knows.
+        let (mut due, mut unknown) = (None, true);
         loop {
-            let due = match self.take_inputs().await {
+            match self.take_inputs().await {
                 Ok(true) => continue,
-                Ok(false) => match self.store.next_due(&[]).await {
-                    Ok(next) => next.inputs,
-                    Err(error) => self.away_now(&error).await,
-                },
-                Err(error) => self.away_now(&error).await,
-            };
+                Ok(false) if !unknown => due = self.sooner_inputs.take(due),
+                Ok(false) => {
+                    self.sooner_inputs.take(None);
+                    due = match self.store.next_due(&[]).await {
+                        Ok(next) => next.inputs,
+                        Err(error) => self.away_now(&error).await,
+                    };
+                }
+                Err(error) => due = self.away_now(&error).await,
+            }
             match self.wait(&mut ear, self.next_look(due), held).await {
-                Some((rung, Woken::Rung)) => held = rung,
+                Some((rung, Woken::Rung)) => (held, unknown) = (rung, false),
                 Some((busy, Woken::Due)) => {
                     self.claim.fetch_or(INPUTS | ANSWERS, Ordering::AcqRel);
-                    held = busy;
+                    (held, unknown) = (busy, true);
                 }
                 None => return,
             }

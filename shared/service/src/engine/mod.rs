@@ -27,7 +27,7 @@ use store::{SharedStore, StoreError};
 use tokio::sync::Mutex;
 
 use self::{
-    bells::{ANSWERS, Follows},
+    bells::{ANSWERS, Follows, Sooner},
     consume::queues,
     fold::{Outcome, Shared, fold},
     item::Item,
@@ -68,6 +68,8 @@ pub(crate) struct Engine<S: Service> {
     pub store_away: RwLock<Option<Instant>>,
     /// What the loop of inputs should claim when it is woken: [`INPUTS`], [`ANSWERS`].
     claim: AtomicU8,
+    sooner_inputs: Sooner,
+    sooner_asks: Sooner,
     lanes: Vec<Mutex<()>>,
 }
 
@@ -98,6 +100,8 @@ impl<S: Service> Engine<S> {
             bells: parts.bells,
             store_away: RwLock::new(None),
             claim: AtomicU8::new(INPUTS | ANSWERS),
+            sooner_inputs: Sooner::default(),
+            sooner_asks: Sooner::default(),
             lanes: (0..LANES).map(|_| Mutex::new(())).collect(),
         }
     }
