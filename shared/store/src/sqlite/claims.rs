@@ -1,5 +1,8 @@
 //! Claims by lease, and the outbox's settlements. Each claim is one statement, hence one
 //! transaction; a claim that finds nothing writes nothing.
+//!
+//! `limit ?3 + 0` rather than `limit ?3`: the planner of a SQLite with STAT4, as the bundled one is,
+//! looks at a bare limit, and the statement is prepared again each time that it is bound.
 
 use chrono::{DateTime, Utc};
 use sqlx::{Connection, Row, SqliteConnection, sqlite::SqliteRow};
@@ -21,7 +24,7 @@ pub(super) async fn inputs(
          where seq in (
              select seq from input
              where due_at <= ?1 and (lease_until is null or lease_until <= ?1)
-             order by due_at, seq limit ?3)
+             order by due_at, seq limit ?3 + 0)
          returning due_at, seq, lease, id, key, kind, name, body, cause, traceparent,
                    correlation_id",
     )
@@ -55,7 +58,7 @@ pub(super) async fn outbox(
          where seq in (
              select seq from outbox
              where due_at <= ?1 and (lease_until is null or lease_until <= ?1)
-             order by due_at, seq limit ?3)
+             order by due_at, seq limit ?3 + 0)
          returning due_at, seq, lease, id, exchange, routing_key, mandatory, head, data",
     )
     .bind(now.timestamp_micros())
@@ -89,7 +92,7 @@ pub(super) async fn asks(
              select seq from ask
              where answer is null and due_at <= ?1 and (lease_until is null or lease_until <= ?1)
                and agency not in (select value from json_each(?4))
-             order by due_at, seq limit ?3)
+             order by due_at, seq limit ?3 + 0)
          returning due_at, seq, lease, id, key, kind, agency, body, created_at, attempts,
                    ambiguous, last_error, cause, traceparent, correlation_id",
     )
@@ -113,7 +116,7 @@ pub(super) async fn answers(
          where seq in (
              select seq from ask
              where answer is not null and (lease_until is null or lease_until <= ?1)
-             order by due_at, seq limit ?3)
+             order by due_at, seq limit ?3 + 0)
          returning due_at, seq, lease, id, key, kind, agency, body, created_at, attempts,
                    ambiguous, last_error, cause, traceparent, correlation_id, answer",
     )
