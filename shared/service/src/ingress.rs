@@ -2,6 +2,7 @@
 
 use std::marker::PhantomData;
 
+use chrono::{DateTime, Utc};
 use kernel::{Busy, Clock};
 use store::{InputKind, InputRow, JournalRow, RowContext, SharedStore, StoreError, Writes};
 use tokio::sync::mpsc::UnboundedSender;
@@ -70,15 +71,25 @@ impl<S: Service> Ingress<S> {
     }
 
     fn row(&self, (id, key, event): (Uuid, String, S::Event)) -> InputRow {
-        InputRow {
-            id,
-            key,
-            kind: InputKind::Event,
-            name: String::new(),
-            due_at: self.clock.now(),
-            body: serde_json::to_string(&event).expect("events encode"),
-            cause: id.to_string(),
-            context: RowContext::default(),
-        }
+        event_row::<S>(id, key, &event, self.clock.now())
+    }
+}
+
+/// The row of an event from outside.
+pub(crate) fn event_row<S: Service>(
+    id: Uuid,
+    key: String,
+    event: &S::Event,
+    due_at: DateTime<Utc>,
+) -> InputRow {
+    InputRow {
+        id,
+        key,
+        kind: InputKind::Event,
+        name: String::new(),
+        due_at,
+        body: serde_json::to_string(event).expect("events encode"),
+        cause: id.to_string(),
+        context: RowContext::default(),
     }
 }

@@ -15,6 +15,9 @@ mod operators;
 mod ops;
 pub mod telemetry;
 
+#[cfg(feature = "banc")]
+pub use engine::banc;
+
 pub use api::{
     AskKind, Attempt, Context, Decision, Effect, Equipment, Etape, Input, Limit, Meta,
     OperatorAction, Outgoing, Refusal, Repeat, Service,

@@ -4,10 +4,11 @@
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
 use bus::SharedTransport;
+use chrono::{DateTime, Utc};
 use contact::{Links, Mailer, MailerSettings};
 use contracts::Referentiel;
 use kernel::{Clock, Secret, Tasks};
-use store::{InputKind, InputRow, RowContext, SharedStore, Stats, StoreError};
+use store::{InputRow, SharedStore, Stats, StoreError};
 use tokio::net::TcpListener;
 
 use crate::{
@@ -15,7 +16,7 @@ use crate::{
     config::{self, FrameConfig, LinksConfig},
     engine::{Engine, INPUTS, Parts, bells},
     http::{self, Web},
-    ingress::Ingress,
+    ingress::{Ingress, event_row},
     metrics::Metrics,
     operators::Operators,
     telemetry,
@@ -178,20 +179,19 @@ async fn boot<S: Service>(
     store: &SharedStore,
     clock: &Clock,
 ) -> Result<(), StoreError> {
-    let due_at = clock.now();
-    let row = |(key, event): (String, S::Event)| InputRow {
-        id: kernel::derive_id(&[S::NAME, "boot", &key]),
-        key,
-        kind: InputKind::Event,
-        name: String::new(),
-        due_at,
-        body: serde_json::to_string(&event).expect("events encode"),
-        // Each start is a cause of its own.
-        cause: format!("boot {}", due_at.timestamp_micros()),
-        context: RowContext::default(),
-    };
-    let rows: Vec<_> = S::boot(config).into_iter().map(row).collect();
+    let rows = boot_rows::<S>(config, clock.now());
     if rows.is_empty() { Ok(()) } else { store.add_inputs(rows).await }
+}
+
+/// The boot events of a start.
+pub(crate) fn boot_rows<S: Service>(config: &S::Config, due_at: DateTime<Utc>) -> Vec<InputRow> {
+    let row = |(key, event): (String, S::Event)| {
+        let id = kernel::derive_id(&[S::NAME, "boot", &key]);
+        // Each start is a cause of its own.
+        let cause = format!("boot {}", due_at.timestamp_micros());
+        InputRow { cause, ..event_row::<S>(id, key, &event, due_at) }
+    };
+    S::boot(config).into_iter().map(row).collect()
 }
 
 /// The `main` of a service's own binary.

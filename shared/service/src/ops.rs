@@ -14,12 +14,12 @@ use axum::{
 };
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
-use store::{FailureRow, InputKind, InputRow, JournalRow, RowContext, StoreError, Writes};
+use store::{FailureRow, JournalRow, StoreError, Writes};
 use uuid::Uuid;
 
 use crate::{
     api::{OperatorAction, Service},
-    engine::{Engine, INPUTS, announce_closed},
+    engine::{Engine, INPUTS, discarded, replay_row},
     http::{Refused, Web, refused, store_away},
     operators::Operator,
     ops::views::{Detail, Failure, FailureQuery, Group, JournalQuery, Line, Task},
@@ -237,16 +237,7 @@ impl<S: Service> Engine<S> {
     /// Gives a failure back to the engine as an input.
     async fn replay(&self, failure: Uuid, journal: JournalRow) -> Result<(), StoreError> {
         let busy = self.clock.busy();
-        let row = InputRow {
-            id: kernel::derive_id(&[S::NAME, "rejeu", &failure.to_string()]),
-            key: String::new(),
-            kind: InputKind::Replay,
-            name: failure.to_string(),
-            due_at: self.clock.now(),
-            body: String::new(),
-            cause: failure.to_string(),
-            context: RowContext::default(),
-        };
+        let row = replay_row::<S>(failure, self.clock.now());
         let writes = Writes { inputs: vec![row], journal: vec![journal], ..Writes::default() };
         self.act(writes).await?;
         self.ring_inputs(INPUTS);
@@ -257,13 +248,8 @@ impl<S: Service> Engine<S> {
     /// Closes a failure without replaying it.
     async fn discard(&self, failure: Uuid, journal: JournalRow) -> Result<(), StoreError> {
         let busy = self.clock.busy();
-        let row = announce_closed::<S>(failure, "ecartee", self.clock.now());
-        let writes = Writes {
-            close_failures: vec![(failure, "ecartee".to_owned())],
-            outbox: vec![row],
-            journal: vec![journal],
-            ..Writes::default()
-        };
+        let closed = discarded::<S>(failure, self.clock.now());
+        let writes = Writes { journal: vec![journal], ..closed };
         self.act(writes).await?;
         let _ = self.bells.relay.send(busy);
         Ok(())

@@ -8,6 +8,8 @@
 mod counts;
 mod errors;
 mod inspection;
+#[cfg(feature = "memory")]
+pub mod memory;
 mod migrations;
 mod operations;
 pub mod postgres;

@@ -12,7 +12,7 @@ use agency::Breaker;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::FutureExt;
 use kernel::{Backoff, Busy, Fault, failpoint};
-use store::{AskRow, FailureRow, Leased, StoreError};
+use store::{AskRow, FailureRow, Leased, OutboxRow, StoreError};
 use tokio::sync::{Semaphore, mpsc::UnboundedReceiver};
 use uuid::Uuid;
 
@@ -226,12 +226,7 @@ impl<S: Service> Engine<S> {
     async fn attempt(&self, row: &AskRow) -> Result<String, Fault> {
         let ask: S::Ask = serde_json::from_str(&row.body)
             .map_err(|e| Fault::permanent("demande-illisible", e))?;
-        let attempt = match (row.ambiguous, row.attempts) {
-            (true, _) => Attempt::AfterAmbiguous,
-            (false, 0) => Attempt::First,
-            (false, _) => Attempt::AfterClean,
-        };
-        let call = AssertUnwindSafe(self.service.ask(&ask, row.id, attempt)).catch_unwind();
+        let call = AssertUnwindSafe(self.service.ask(&ask, row.id, attempt_of(row))).catch_unwind();
         let answer = call
             .await
             .unwrap_or_else(|_| Err(Fault::transient("panique", "the agency client panicked")))?;
@@ -240,42 +235,70 @@ impl<S: Service> Engine<S> {
 
     async fn failed(&self, row: AskRow, lease: i64, fault: &Fault) -> Result<(), StoreError> {
         let now = self.clock.now();
-        let max_age = serde_json::from_str::<S::Ask>(&row.body).map_or(TimeDelta::zero(), |ask| {
-            TimeDelta::from_std(ask.max_age()).unwrap_or(TimeDelta::MAX / 4)
-        });
-        let text = fault.chain();
-        if let Fault::Transient { retry_after, code, .. } = fault
-            && now - row.created_at < max_age
-        {
-            let failed = u32::try_from(row.attempts).unwrap_or(0) + 1;
-            let delay = Backoff::default().delay(failed, &row.id.to_string(), *retry_after);
-            tracing::warn!(service = S::NAME, agency = %row.agency, kind = %row.kind, code,
-                attempt = failed, error = %text, "call failed, tried again");
-            let at = now + TimeDelta::from_std(delay).unwrap_or(TimeDelta::hours(1));
-            self.ask_later((row.id, lease), at, &text, true).await?;
-            failpoint("ask-postponed");
-            return Ok(());
-        }
-        tracing::error!(service = S::NAME, agency = %row.agency, kind = %row.kind,
-            code = fault.code(), error = %text, "call failed for good: kept as a failure");
-        let failure = FailureRow {
-            id: kernel::derive_id(&[S::NAME, "panne-demande", &row.id.to_string()]),
-            key: Some(row.key.clone()),
-            origin: "ask".to_owned(),
-            kind: row.kind.clone(),
-            code: fault.code().to_owned(),
-            reason: text,
-            body: row.body.clone().into_bytes(),
-            meta: meta_text(&ask_meta(&row, false)),
-            first_seen: now,
-            attempts: row.attempts + 1,
-            outcome: None,
-        };
-        let announced = announce::<S>(&failure, now, row.context.clone());
-        if self.store.ask_failed(row.id, lease, failure, vec![announced]).await? {
-            failpoint("ask-failed");
-            let _ = self.bells.relay.send(self.clock.busy());
+        match after_fault::<S>(&row, fault, now) {
+            Suite::Later(at) => {
+                tracing::warn!(service = S::NAME, agency = %row.agency, kind = %row.kind,
+                    code = fault.code(), attempt = row.attempts + 1, error = %fault.chain(),
+                    "call failed, tried again");
+                self.ask_later((row.id, lease), at, &fault.chain(), true).await?;
+                failpoint("ask-postponed");
+            }
+            Suite::Failed(failure, announced) => {
+                tracing::error!(service = S::NAME, agency = %row.agency, kind = %row.kind,
+                    code = fault.code(), error = %fault.chain(),
+                    "call failed for good: kept as a failure");
+                if self.store.ask_failed(row.id, lease, *failure, vec![*announced]).await? {
+                    failpoint("ask-failed");
+                    let _ = self.bells.relay.send(self.clock.busy());
+                }
+            }
         }
         Ok(())
     }
+}
+
+/// Which attempt of an ask this is.
+pub(super) fn attempt_of(row: &AskRow) -> Attempt {
+    match (row.ambiguous, row.attempts) {
+        (true, _) => Attempt::AfterAmbiguous,
+        (false, 0) => Attempt::First,
+        (false, _) => Attempt::AfterClean,
+    }
+}
+
+/// What becomes of an ask whose attempt failed.
+pub(super) enum Suite {
+    /// It is tried again then.
+    Later(DateTime<Utc>),
+    /// It is kept as a failure, which this message announces.
+    Failed(Box<FailureRow>, Box<OutboxRow>),
+}
+
+/// A transient fault is tried again until the ask is too old, anything else is a failure.
+pub(super) fn after_fault<S: Service>(row: &AskRow, fault: &Fault, now: DateTime<Utc>) -> Suite {
+    let max_age = serde_json::from_str::<S::Ask>(&row.body).map_or(TimeDelta::zero(), |ask| {
+        TimeDelta::from_std(ask.max_age()).unwrap_or(TimeDelta::MAX / 4)
+    });
+    if let Fault::Transient { retry_after, .. } = fault
+        && now - row.created_at < max_age
+    {
+        let failed = u32::try_from(row.attempts).unwrap_or(0) + 1;
+        let delay = Backoff::default().delay(failed, &row.id.to_string(), *retry_after);
+        return Suite::Later(now + TimeDelta::from_std(delay).unwrap_or(TimeDelta::hours(1)));
+    }
+    let failure = FailureRow {
+        id: kernel::derive_id(&[S::NAME, "panne-demande", &row.id.to_string()]),
+        key: Some(row.key.clone()),
+        origin: "ask".to_owned(),
+        kind: row.kind.clone(),
+        code: fault.code().to_owned(),
+        reason: fault.chain(),
+        body: row.body.clone().into_bytes(),
+        meta: meta_text(&ask_meta(row, false)),
+        first_seen: now,
+        attempts: row.attempts + 1,
+        outcome: None,
+    };
+    let announced = announce::<S>(&failure, now, row.context.clone());
+    Suite::Failed(Box::new(failure), Box::new(announced))
 }

@@ -2,6 +2,8 @@
 //! that follow from it (inputs, asks, relay) awake.
 
 mod asks;
+#[cfg(feature = "banc")]
+pub mod banc;
 mod bells;
 mod consume;
 mod fold;
@@ -37,7 +39,7 @@ use crate::{api::Service, metrics::Metrics, telemetry};
 pub(crate) use self::{
     bells::{Bells, Ears, INPUTS, bells},
     item::context,
-    sortie::{announce_closed, empreinte},
+    sortie::{discarded, empreinte, replay_row},
     stored::read_state,
 };
 
@@ -187,11 +189,7 @@ impl<S: Service> Engine<S> {
     /// One transaction. With `refused`, every input is kept as a failure instead of decided.
     async fn commit(&self, items: &[Item<S>], refused: Option<&str>) -> Result<(), StoreError> {
         let started = Instant::now();
-        let marks: Vec<_> = items.iter().filter_map(|i| i.mark.clone()).collect();
-        let mut keys: Vec<_> =
-            items.iter().filter(|i| !i.key.is_empty()).map(|i| i.key.clone()).collect();
-        keys.sort_unstable();
-        keys.dedup();
+        let (marks, keys) = (marks_of(items), keys_of(items));
         let shared = Shared {
             now: self.clock.now(),
             config: &self.config,
@@ -291,6 +289,20 @@ fn split<'a, S: Service>(
     // A stack: the first half is run first, so that inputs of one key keep their order.
     todo.push((second, conflicts));
     todo.push((first, conflicts));
+}
+
+/// The inbox marks of a batch.
+fn marks_of<S: Service>(items: &[Item<S>]) -> Vec<store::Mark> {
+    items.iter().filter_map(|item| item.mark.clone()).collect()
+}
+
+/// The states of a batch, in the one order in which every replica locks them.
+fn keys_of<S: Service>(items: &[Item<S>]) -> Vec<String> {
+    let mut keys: Vec<_> =
+        items.iter().filter(|i| !i.key.is_empty()).map(|i| i.key.clone()).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    keys
 }
 
 fn lane_of(key: &str) -> usize {

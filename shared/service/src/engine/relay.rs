@@ -11,9 +11,9 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use uuid::Uuid;
 
 use super::{
-    Engine, announce_closed,
+    Engine,
     item::{FailureMeta, exchange_flux},
-    sortie::{announce, meta_text},
+    sortie::{announce, announce_closed, meta_text},
 };
 use crate::api::Service;
 
@@ -152,7 +152,7 @@ fn return_id<S: Service>(message: Uuid) -> Uuid {
     kernel::derive_id(&[S::NAME, "panne-retour", &message.to_string()])
 }
 
-fn publication(row: &OutboxRow) -> Publication {
+pub(super) fn publication(row: &OutboxRow) -> Publication {
     Publication {
         flux: exchange_flux(&row.exchange),
         routing_key: row.routing_key.clone(),

@@ -99,6 +99,29 @@ pub(crate) fn announce_closed<S: Service>(id: Uuid, issue: &str, now: DateTime<U
     outbox_row::<S>(id, Outgoing::new(&fact, None), None, now, RowContext::default(), None)
 }
 
+/// The input that replays a failure.
+pub(crate) fn replay_row<S: Service>(failure: Uuid, now: DateTime<Utc>) -> InputRow {
+    InputRow {
+        id: kernel::derive_id(&[S::NAME, "rejeu", &failure.to_string()]),
+        key: String::new(),
+        kind: InputKind::Replay,
+        name: failure.to_string(),
+        due_at: now,
+        body: String::new(),
+        cause: failure.to_string(),
+        context: RowContext::default(),
+    }
+}
+
+/// What closes a failure without replaying it.
+pub(crate) fn discarded<S: Service>(failure: Uuid, now: DateTime<Utc>) -> Writes {
+    Writes {
+        close_failures: vec![(failure, "ecartee".to_owned())],
+        outbox: vec![announce_closed::<S>(failure, "ecartee", now)],
+        ..Writes::default()
+    }
+}
+
 /// The id of an effect of a decision: the same decision gives the same id.
 pub(crate) fn effect_id<S: Service>(item: &Item<S>, name: &str, index: usize) -> Uuid {
     kernel::derive_id(&[S::NAME, &item.key, &item.cause, name, &index.to_string()])

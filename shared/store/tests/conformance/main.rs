@@ -1,4 +1,4 @@
-//! One suite for both stores: every case runs on a fresh database, through two handles as two
+//! One suite for every store: every case runs on a fresh database, through two handles as two
 //! replicas would hold them.
 
 mod asks;
@@ -7,6 +7,8 @@ mod etapes;
 mod failures;
 mod fixtures;
 mod inputs;
+#[cfg(feature = "memory")]
+mod memory_store;
 mod operations;
 mod outbox;
 mod postgres_store;
@@ -22,6 +24,16 @@ macro_rules! cases {
                 async fn $case() {
                     let database = crate::sqlite_store::Database::create().await;
                     let [a, b] = database.open_two().await;
+                    crate::$module::$case(a, b).await;
+                })+
+            })+
+        }
+        #[cfg(feature = "memory")]
+        mod memory {
+            $(mod $module {
+                $(#[tokio::test]
+                async fn $case() {
+                    let [a, b] = crate::memory_store::open_two();
                     crate::$module::$case(a, b).await;
                 })+
             })+

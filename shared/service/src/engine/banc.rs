@@ -1,0 +1,166 @@
+//! What the engine decides without I/O, for simulations that run a service by hand: the same items,
+//! the same fold, the same rows as the loops, on whatever time and store the caller has.
+
+use std::collections::BTreeMap;
+
+use bus::{Delivery, Publication, QueueSpec};
+use chrono::{DateTime, Utc};
+use contracts::Referentiel;
+use kernel::Fault;
+use store::{AnswerRow, AskRow, FailureRow, InputRow, Leased, Loaded, Mark, OutboxRow, Writes};
+use uuid::Uuid;
+
+use super::{
+    asks::{Suite, after_fault, attempt_of},
+    fold::{Outcome, Shared, fold},
+    item::{INBOX_DAYS, Item},
+    keys_of, lane_of, marks_of, sortie,
+};
+use crate::api::{Attempt, Service};
+
+/// Inputs made ready, to be decided in one transaction.
+pub struct Lot<S: Service>(Vec<Item<S>>);
+
+/// What became of one input of a [`Lot`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Issue {
+    /// The state it concerns; empty when the input could not be understood.
+    pub key: String,
+    /// What derived ids hang on: « source id » of a message.
+    pub cause: String,
+    /// The message type, the kind of ask or of input.
+    pub kind: String,
+    /// Label of `relais_messages_total`: `fait`, `ignore`, `doublon`, `depasse`, `panne`.
+    pub label: &'static str,
+    /// Why it was ignored.
+    pub reason: Option<&'static str>,
+}
+
+impl<S: Service> Default for Lot<S> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<S: Service> Lot<S> {
+    /// Adds a delivery.
+    pub fn delivery(&mut self, delivery: Delivery, now: DateTime<Utc>) {
+        self.0.push(Item::from_delivery(delivery, now));
+    }
+
+    /// Adds a claimed input; a replay needs the failure that it names.
+    pub fn input(&mut self, leased: Leased<InputRow>, failure: Option<FailureRow>) {
+        self.0.push(Item::from_input(leased, failure));
+    }
+
+    /// Adds a claimed answer.
+    pub fn answer(&mut self, leased: Leased<AnswerRow>) {
+        self.0.push(Item::from_answer(leased));
+    }
+
+    /// The lanes in which the engine decides this lot, each in a transaction of its own.
+    pub fn lanes(self) -> Vec<Self> {
+        let mut lanes = BTreeMap::<usize, Vec<Item<S>>>::new();
+        for item in self.0 {
+            lanes.entry(lane_of(&item.key)).or_default().push(item);
+        }
+        lanes.into_values().map(Self).collect()
+    }
+
+    /// The inbox marks.
+    pub fn marks(&self) -> Vec<Mark> {
+        marks_of(&self.0)
+    }
+
+    /// The states concerned, in order.
+    pub fn keys(&self) -> Vec<String> {
+        keys_of(&self.0)
+    }
+
+    /// Decides it on what the transaction loaded.
+    pub fn decide(
+        &self,
+        loaded: Loaded,
+        now: DateTime<Utc>,
+        config: &S::Config,
+        referentiel: &Referentiel,
+    ) -> (Writes, Vec<Issue>) {
+        let shared = Shared { now, config, referentiel, traceparent: None };
+        let (writes, outcomes) = fold(&self.0, loaded, &shared);
+        let issues = self.0.iter().zip(outcomes).map(|(item, outcome)| Issue {
+            key: item.key.clone(),
+            cause: item.cause.clone(),
+            kind: item.kind.clone(),
+            label: outcome.label(),
+            reason: match outcome {
+                Outcome::Ignored(reason) => Some(reason),
+                Outcome::Done | Outcome::Duplicate | Outcome::Superseded | Outcome::Failed => None,
+            },
+        });
+        (writes, issues.collect())
+    }
+}
+
+/// The queues that a service reads.
+pub fn queues<S: Service>() -> Vec<QueueSpec> {
+    super::queues::<S>()
+}
+
+/// How long the inbox remembers, in days.
+pub const fn inbox_days() -> i64 {
+    INBOX_DAYS
+}
+
+/// Which attempt of an ask this is.
+pub fn attempt(row: &AskRow) -> Attempt {
+    attempt_of(row)
+}
+
+/// What becomes of an ask whose attempt failed.
+pub enum AfterFault {
+    /// It is tried again at this instant.
+    Later(DateTime<Utc>),
+    /// It is a failure, with the message that announces it.
+    Failed(Box<FailureRow>, Box<OutboxRow>),
+}
+
+/// Decides what becomes of an ask whose attempt failed.
+pub fn fault<S: Service>(row: &AskRow, fault: &Fault, now: DateTime<Utc>) -> AfterFault {
+    match after_fault::<S>(row, fault, now) {
+        Suite::Later(at) => AfterFault::Later(at),
+        Suite::Failed(failure, announced) => AfterFault::Failed(failure, announced),
+    }
+}
+
+/// The publication of an outbox row.
+pub fn publication(row: &OutboxRow) -> Publication {
+    super::relay::publication(row)
+}
+
+/// The input that replays a failure.
+pub fn replay<S: Service>(failure: Uuid, now: DateTime<Utc>) -> InputRow {
+    sortie::replay_row::<S>(failure, now)
+}
+
+/// What sets a failure aside.
+pub fn discard<S: Service>(failure: Uuid, now: DateTime<Utc>) -> Writes {
+    sortie::discarded::<S>(failure, now)
+}
+
+/// The row of an event from outside.
+pub fn event<S: Service>(id: Uuid, key: String, event: &S::Event, now: DateTime<Utc>) -> InputRow {
+    crate::ingress::event_row::<S>(id, key, event, now)
+}
+
+/// The inputs given at a start.
+pub fn boot<S: Service>(config: &S::Config, now: DateTime<Utc>) -> Vec<InputRow> {
+    crate::lifecycle::boot_rows::<S>(config, now)
+}
+
+/// Reads a stored state.
+///
+/// # Errors
+/// A sentence when it does not read.
+pub fn state<S: Service>(body: &str) -> Result<S::State, String> {
+    super::read_state::<S>(body)
+}
