@@ -64,7 +64,7 @@ pub struct Suivi {
 }
 
 impl Suivi {
-    /// The doctor may practise at present: whoever must act is reminded.
+    /// The doctor may practise at present: bank details and card are followed.
     pub fn actif(&self) -> bool {
         match self.activite.situation {
             Situation::Ouverte => true,
@@ -72,15 +72,10 @@ impl Suivi {
         }
     }
 
-    /// Half-days may have been held: they stay owed, so the number is needed whatever came after.
-    /// An end or a suspension that leaves no day does without.
+    /// Half-days may have been held: they stay owed, so the number is needed whatever came after,
+    /// and the CPAM is reminded of it. An end or a suspension that leaves no day does without.
     pub fn a_pu_exercer(&self) -> bool {
         self.actif() || self.ouverte_le.is_none_or(|first| first < self.activite.a_compter_du)
-    }
-
-    /// The activity ended.
-    pub fn termine(&self) -> bool {
-        self.activite.situation == Situation::Terminee
     }
 }
 

@@ -1,9 +1,9 @@
 //! An engagement until its number is asked for: the activity, its RPPS record, the request, its
-//! reminders. A suspension or an end stops whoever would be reminded, never an answer; nor the
-//! request itself when half-days may have been held.
+//! reminders. A suspension or an end never stops an answer; nor the request and its reminders when
+//! half-days may have been held: they stay owed, and nothing is paid without a number.
 
 use chrono::{Days, NaiveDate};
-use contracts::messages::{Activite, Situation};
+use contracts::messages::Activite;
 use service::Decision;
 
 use super::{
@@ -24,41 +24,29 @@ pub(super) fn activite(
     let (suivi, before) = match engagement {
         None => (nouveau(activite, None), None),
         Some(Engagement::Attendu { constat }) => (nouveau(activite, Some(*constat)), None),
-        Some(Engagement::Connu(known)) => {
-            let before = known.activite.situation;
-            (Suivi { activite, ..(**known).clone() }, Some(before))
-        }
+        Some(Engagement::Connu(known)) => (Suivi { activite, ..(**known).clone() }, Some(&**known)),
     };
-    let after = suivi.activite.situation;
     let mut travail = Travail::new(suivi, cx);
     if before.is_none() {
         let engagement = travail.suivi.activite.engagement.clone();
         let key = cle_medecin(&travail.suivi.activite.medecin.rpps);
         travail.effet(Effet::Tell { key, event: Event::Suivre { engagement } });
     }
-    if after == Situation::Ouverte && travail.suivi.ouverte_le.is_none() {
+    if travail.suivi.actif() && travail.suivi.ouverte_le.is_none() {
         travail.suivi.ouverte_le = Some(travail.suivi.activite.a_compter_du);
     }
-    let ended = after == Situation::Terminee && before != Some(Situation::Terminee);
-    match (before, after) {
-        (None, _) | (Some(Situation::Suspendue | Situation::Terminee), Situation::Ouverte) => {
-            reprendre(&mut travail);
-        }
-        (Some(Situation::Ouverte), Situation::Suspendue | Situation::Terminee) => {
-            arreter(&mut travail);
-        }
-        (Some(Situation::Ouverte), Situation::Ouverte)
-        | (
-            Some(Situation::Suspendue | Situation::Terminee),
-            Situation::Suspendue | Situation::Terminee,
-        ) => {
-            if travail.suivi.etape == Etape::CpamManquante && travail.cpam().is_some() {
-                reprendre(&mut travail);
-            }
-        }
+    let (actif, du) = (travail.suivi.actif(), travail.suivi.a_pu_exercer());
+    let (was_actif, was_du) = before.map_or((false, false), |b| (b.actif(), b.a_pu_exercer()));
+    if (actif && !was_actif) || (du && !was_du) {
+        reprendre(&mut travail);
+    } else if (was_actif && !actif) || (was_du && !du) {
+        arreter(&mut travail);
+    } else if travail.suivi.etape == Etape::CpamManquante && travail.cpam().is_some() {
+        reprendre(&mut travail);
     }
-    if ended {
-        travail.rib_de_fin();
+    let stopped = before.map(|known| known.activite.situation);
+    if !actif && stopped != Some(travail.suivi.activite.situation) {
+        travail.rib_a_obtenir();
     }
     travail.fin()
 }
@@ -84,11 +72,11 @@ fn reprendre(travail: &mut Travail<'_, '_>) {
         Etape::Constat | Etape::CpamManquante if !travail.suivi.a_pu_exercer() => {}
         Etape::Constat => attendre(travail),
         Etape::CpamManquante => demander(travail),
-        Etape::Demandee { demande, refus: None } => {
+        Etape::Demandee { demande, refus: None } if travail.suivi.a_pu_exercer() => {
             let due = travail.echeance(demande.faite_le, demande.rang - 1);
             travail.reveiller(due, reveil::RELANCE);
         }
-        Etape::Demandee { refus: Some(_), .. } => {}
+        Etape::Demandee { .. } => {}
         Etape::Ouverte(_) => {
             travail.suivre_rib();
             travail.suivre_carte();
@@ -96,14 +84,16 @@ fn reprendre(travail: &mut Travail<'_, '_>) {
     }
 }
 
-/// The doctor may not practise: nobody is reminded.
+/// The doctor may not practise any more: bank details and card are not followed. The number is, as
+/// long as half-days held before may be owed.
 fn arreter(travail: &mut Travail<'_, '_>) {
-    travail.annuler(&[reveil::RELANCE, reveil::RIB, reveil::CARTE]);
-    travail.effet(Effet::CancelAsks(NUMERO));
-    travail.fermer_taches(&[tache::ESCALADE]);
+    if !travail.suivi.actif() {
+        travail.annuler(&[reveil::RIB, reveil::CARTE]);
+    }
     if !travail.suivi.a_pu_exercer() {
-        travail.annuler(&[reveil::RPPS, reveil::CPAM]);
-        travail.fermer_taches(&[tache::CPAM_MANQUANTE]);
+        travail.annuler(&[reveil::RELANCE, reveil::RPPS, reveil::CPAM]);
+        travail.effet(Effet::CancelAsks(NUMERO));
+        travail.fermer_taches(&[tache::ESCALADE, tache::CPAM_MANQUANTE]);
     }
 }
 
@@ -146,7 +136,7 @@ fn demander(travail: &mut Travail<'_, '_>) {
     travail.fermer_taches(&[tache::CPAM_MANQUANTE]);
     let demande = travail.demande("numero", travail.suivi.remplacees.len() + 1, cpam);
     travail.transmettre(&demande);
-    if travail.suivi.actif() {
+    if travail.suivi.a_pu_exercer() {
         travail.reveiller(travail.echeance(demande.faite_le, 0), reveil::RELANCE);
     }
     travail.suivi.etape = Etape::Demandee { demande, refus: None };
@@ -201,8 +191,10 @@ pub(super) fn reveil(engagement: Option<&Engagement>, reason: &str, cx: &Cx<'_>)
         {
             demander(&mut travail);
         }
+        (Etape::Demandee { refus: None, .. }, reveil::RELANCE) if suivi.a_pu_exercer() => {
+            relancer(&mut travail);
+        }
         _ if !suivi.actif() => return PERIME,
-        (Etape::Demandee { refus: None, .. }, reveil::RELANCE) => relancer(&mut travail),
         (Etape::Ouverte(_), reveil::RIB) => travail.relancer_rib(),
         (Etape::Ouverte(_), reveil::CARTE) => travail.signaler_retard(),
         (Etape::Constat | Etape::CpamManquante | Etape::Demandee { .. } | Etape::Ouverte(_), _) => {

@@ -197,8 +197,8 @@ fn installer(travail: &mut Travail<'_, '_>, propose: Proposition) {
     travail.ouvrir(Facturation { demande, numero_am, cree_le: donne_le, rib, mode, demande_rib });
     travail.suivre_rib();
     travail.suivre_carte();
-    if travail.suivi.termine() {
-        travail.rib_de_fin();
+    if !travail.suivi.actif() {
+        travail.rib_a_obtenir();
     }
 }
 
@@ -236,8 +236,8 @@ pub(super) fn tache_fermee(
     Ok(travail.fin())
 }
 
-/// The doctor may practise and no reminder is left: what comes next is an escalation.
+/// The number is needed and no reminder is left: what comes next is an escalation.
 fn spent(demande: &DemandeFaite, travail: &Travail<'_, '_>) -> bool {
     let reminders = travail.cx.config.relances_jours.len();
-    travail.suivi.actif() && usize::try_from(demande.rang).unwrap_or(usize::MAX) > reminders
+    travail.suivi.a_pu_exercer() && usize::try_from(demande.rang).unwrap_or(usize::MAX) > reminders
 }

@@ -83,6 +83,9 @@ impl Travail<'_, '_> {
             self.fermer_taches(&[tache::RIB]);
         } else {
             self.suivre_rib();
+            if !self.suivi.actif() {
+                self.rib_a_obtenir();
+            }
         }
         true
     }
@@ -144,8 +147,9 @@ impl Travail<'_, '_> {
         }
     }
 
-    /// After the end nobody is reminded, but half-days held before stay owed: a person follows.
-    pub(super) fn rib_de_fin(&mut self) {
+    /// After a suspension or an end the CPAM is not asked about bank details any more, but half-days
+    /// held before stay owed: a person follows.
+    pub(super) fn rib_a_obtenir(&mut self) {
         let missing = match &self.suivi.etape {
             Etape::Ouverte(facturation) => facturation.rib != Rib::Present,
             Etape::Constat | Etape::CpamManquante | Etape::Demandee { .. } => false,

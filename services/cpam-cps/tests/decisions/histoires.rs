@@ -268,8 +268,45 @@ fn half_days_held_before_an_end_need_a_number_all_the_same() {
         }
         banc.fait(ORDRE, 2, &ended);
         banc.avancer(60);
-        assert_eq!(banc.corps::<NumeroAmDemande>().len(), 1, "asked once, nobody is reminded");
+        let asked: Vec<_> = banc.corps::<NumeroAmDemande>();
+        assert_eq!(asked.iter().map(|m| m.demande.rang).collect::<Vec<_>>(), [1, 2, 3]);
+        assert_eq!(gabarits(&banc), ["cpam-escalade"], "a silent CPAM is a task");
+        fermer(&mut banc, "cpam-escalade", &[]);
+        banc.avancer(10);
+        assert_eq!(gabarits(&banc), ["cpam-escalade"; 2], "and again while it is silent");
+        banc.reponse(&cpam("631"), &cree(1, NUMERO, Rib::Present));
+        let before = banc.publies.len();
+        banc.avancer(90);
+        assert_eq!(banc.publies.len(), before, "nothing is awaited any more");
     }
+}
+
+/// Nobody asks the CPAM about bank details while the doctor may not practise: a person follows.
+#[test]
+fn bank_details_that_are_missing_when_the_activity_stops_are_a_task() {
+    let mut stopped = ActiviteSuspendue(activite(E, "ambert", Situation::Suspendue));
+    stopped.0.a_compter_du = jour("2026-03-20");
+    for rib in [Rib::Manquant, Rib::Inconnu] {
+        let mut banc = ouverte(rib);
+        banc.fait(ORDRE, 2, &stopped);
+        assert_eq!(gabarits(&banc), ["rib-a-obtenir"]);
+        let asked = banc.compte("rib-demande.v1");
+        banc.avancer(60);
+        assert_eq!(banc.compte("rib-demande.v1"), asked, "the CPAM is left alone");
+        banc.fait(ORDRE, 3, &ActiviteTerminee(activite(E, "ambert", Situation::Terminee)));
+        assert_eq!(gabarits(&banc), ["rib-a-obtenir"], "one task is enough");
+        fermer(&mut banc, "rib-a-obtenir", &[("rib", "present")]);
+        assert_eq!(dernier(&banc).rib, Rib::Present);
+    }
+    // Known too late: the number comes without bank details after the suspension.
+    let mut late = demandee("ambert");
+    late.fait(ORDRE, 2, &stopped);
+    late.reponse(&cpam("631"), &cree(1, NUMERO, Rib::Manquant));
+    assert_eq!(gabarits(&late), ["rib-a-obtenir"]);
+    // With everything known, a suspension opens nothing.
+    let mut known = ouverte(Rib::Present);
+    known.fait(ORDRE, 2, &stopped);
+    assert!(gabarits(&known).is_empty());
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use chrono::Days;
 use contracts::{
     Demande, Rib,
     messages::{
@@ -9,7 +10,10 @@ use contracts::{
         RibDemande, RibRecu, Situation,
     },
 };
-use cpam_cps::{CpamCps, Event};
+use cpam_cps::{
+    CpamCps, Event, State,
+    state::{Engagement, Etape},
+};
 use proptest::{prelude::*, sample::Index};
 
 use crate::{
@@ -130,17 +134,47 @@ proptest! {
     }
 
     #[test]
-    fn an_end_stops_every_reminder(coups in prop::collection::vec(coup(), 1..30)) {
+    fn an_end_that_leaves_no_day_stops_every_reminder(coups in prop::collection::vec(coup(), 1..30)) {
         let mut banc = banc();
         for (rank, coup) in coups.iter().enumerate() {
             jouer(&mut banc, rank as u64 + 1, coup);
         }
         for id in ENGAGEMENTS {
-            banc.fait(ORDRE, 1000, &ActiviteAutorisee(activite(id, "ambert", Situation::Terminee)));
+            let snapshot = |situation| ActiviteAutorisee(activite(id, "ambert", situation));
+            banc.fait(ORDRE, 999, &snapshot(Situation::Ouverte));
+            banc.fait(ORDRE, 1000, &snapshot(Situation::Terminee));
         }
         let before = sollicitations(&banc);
         banc.avancer(200);
         prop_assert_eq!(sollicitations(&banc), before);
+    }
+
+    /// What half-days held before still need is known, or somebody has a task.
+    #[test]
+    fn an_end_after_some_days_leaves_nothing_unfollowed(
+        coups in prop::collection::vec(coup(), 1..30),
+        situation in prop::sample::select(vec![Situation::Suspendue, Situation::Terminee]),
+    ) {
+        let mut banc = banc();
+        for (rank, coup) in coups.iter().enumerate() {
+            jouer(&mut banc, rank as u64 + 1, coup);
+        }
+        for id in ENGAGEMENTS {
+            let mut stopped = activite(id, "ambert", situation);
+            stopped.a_compter_du = banc.now.date_naive() + Days::new(1);
+            banc.fait(ORDRE, 1000, &ActiviteAutorisee(stopped));
+        }
+        banc.avancer(200);
+        for id in ENGAGEMENTS {
+            let state = banc.etat(&format!("engagement/{id}"));
+            let Some(State::Engagement(engagement)) = state else { panic!("no engagement") };
+            let Engagement::Connu(suivi) = &**engagement else { panic!("no activity") };
+            let complete = match &suivi.etape {
+                Etape::Ouverte(facturation) => facturation.rib == Rib::Present,
+                Etape::Constat | Etape::CpamManquante | Etape::Demandee { .. } => false,
+            };
+            prop_assert!(complete || !suivi.taches.0.is_empty(), "{:?}", suivi);
+        }
     }
 
     #[test]

@@ -32,15 +32,23 @@ fn nom(state: &State) -> String {
             ModeFacturation::Teletransmission => "teletransmission",
         },
     };
+    let due = if suivi.a_pu_exercer() { " après des jours" } else { "" };
     match suivi.activite.situation {
         Situation::Ouverte => etape.to_owned(),
-        Situation::Suspendue => format!("{etape}, suspendue"),
-        Situation::Terminee => format!("{etape}, terminee"),
+        Situation::Suspendue => format!("{etape}, suspendue{due}"),
+        Situation::Terminee => format!("{etape}, terminee{due}"),
     }
 }
 
 fn suspendue() -> ActiviteSuspendue {
     ActiviteSuspendue(activite(E, "ambert", Situation::Suspendue))
+}
+
+/// Suspended once some days may have been held.
+fn suspendue_apres() -> ActiviteSuspendue {
+    let mut late = suspendue();
+    late.0.a_compter_du = jour("2026-03-20");
+    late
 }
 
 fn terminee() -> ActiviteTerminee {
@@ -72,6 +80,14 @@ fn etats() -> Vec<(&'static str, Banc<CpamCps>)> {
         ("teletransmission", with(&[known, seen, number, card])),
         ("demandee, suspendue", with(&[known, seen, |b| b.fait(ORDRE, 2, &suspendue())])),
         ("demandee, terminee", with(&[known, seen, |b| b.fait(ORDRE, 2, &terminee())])),
+        (
+            "demandee, suspendue après des jours",
+            with(&[known, seen, |b| b.fait(ORDRE, 2, &suspendue_apres())]),
+        ),
+        (
+            "papier, suspendue après des jours",
+            with(&[known, seen, number, |b| b.fait(ORDRE, 2, &suspendue_apres())]),
+        ),
         ("papier, terminee", with(&[known, seen, number, |b| b.fait(ORDRE, 2, &terminee())])),
     ]
 }
@@ -94,6 +110,7 @@ fn entrees() -> Vec<(&'static str, Input<CpamCps>)> {
         ("autorisee", de(ORDRE, &autorisee("ambert"))),
         ("modifiee", de(ORDRE, &ActiviteModifiee(activite(E, "ambert", Situation::Ouverte)))),
         ("suspendue", de(ORDRE, &suspendue())),
+        ("suspendue apres des jours", de(ORDRE, &suspendue_apres())),
         ("terminee", de(ORDRE, &terminee())),
         ("enregistree-rpps", de(RPPS, &constat())),
         ("carte", Input::Event(Event::Carte { debut_validite })),
