@@ -2,17 +2,23 @@
 
 use std::{
     cmp::Reverse,
-    collections::{BTreeMap, BinaryHeap},
+    collections::{BTreeMap, BinaryHeap, HashMap},
+    hash::Hash,
     rc::Rc,
 };
 
-use bus::Origin;
-use chrono::{DateTime, TimeDelta, Utc};
-use contracts::Flux;
-use uuid::Uuid;
+use bus::{Delivery, Origin, Publication};
+use chrono::{DateTime, Datelike, Days, NaiveTime, TimeDelta, Utc};
+use contracts::{Envelope, Flux};
+use store::{AskRow, Leased};
+
+use crate::{
+    hasard::{Hasard, Permis},
+    livre::Livre,
+};
 
 /// A service.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Qui {
     Ds,
     Ordinal,
@@ -30,33 +36,56 @@ impl Qui {
 /// A message on the wire.
 #[derive(Clone, Debug)]
 pub(crate) struct Courrier {
-    pub(crate) id: String,
-    pub(crate) source: String,
     pub(crate) flux: Flux,
-    pub(crate) message_type: String,
     pub(crate) routing_key: String,
-    pub(crate) subject: String,
-    pub(crate) sequence: Option<u64>,
-    pub(crate) time: DateTime<Utc>,
     pub(crate) origin: Origin,
-    pub(crate) body: String,
+    pub(crate) envelope: Envelope,
+}
+
+impl Courrier {
+    pub(crate) fn new(publication: Publication, origin: Origin) -> Rc<Self> {
+        let Publication { flux, routing_key, envelope, .. } = publication;
+        Rc::new(Self { flux, routing_key, origin, envelope })
+    }
+
+    /// What derived ids hang on.
+    pub(crate) fn cause(&self) -> String {
+        format!("{} {}", self.envelope.source, self.envelope.id)
+    }
+
+    /// As the broker hands it to a consumer.
+    pub(crate) fn delivery(&self, tag: u64) -> Delivery {
+        Delivery {
+            tag,
+            flux: self.flux,
+            routing_key: self.routing_key.clone(),
+            envelope: self.envelope.clone(),
+            origin: self.origin.clone(),
+            rejection: None,
+            busy: kernel::Clock::system().busy(),
+        }
+    }
+}
+
+/// A loop of a service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Boucle {
+    Consommer,
+    Entrees,
+    Demandes,
+    Relais,
 }
 
 /// Something that is due.
-#[derive(Clone, Debug)]
 pub(crate) enum Tic {
-    /// The broker delivers to a service.
+    /// The broker has a message for a service.
     Livraison(Qui, Rc<Courrier>),
-    /// A Tell or an outside event is read from the store.
-    Entree(Qui, Uuid),
-    /// A wake-up: key, reason, the instant it was armed for.
-    Reveil(Qui, String, String, DateTime<Utc>),
-    /// An ask is attempted.
-    Demande(Qui, Uuid),
-    /// An answered ask is decided.
-    Reponse(Qui, Uuid),
-    /// An outbox row is published.
-    Relais(Qui, Uuid),
+    /// A loop of a service looks at its store, or at its queue.
+    Boucle(Qui, Boucle),
+    /// A call to an agency ends; in which life of the service it began.
+    Appel(Qui, u32, Box<Leased<AskRow>>),
+    /// A stalled replica goes on with what it claimed; in which life.
+    Tardif(Qui, u32, u64),
     /// A service starts again after a crash.
     Retour(Qui),
     /// Something happens outside.
@@ -131,51 +160,43 @@ impl Ord for Du {
     }
 }
 
-/// Chance: one generator, because a simulation has one thread and one order of events. What people
-/// and agencies *intend* is drawn by [`kernel::Draw`] from the script instead.
-pub(crate) struct Alea(u64);
-
-impl Alea {
-    /// xorshift64*, never zero.
-    pub(crate) fn bits(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D)
-    }
-
-    pub(crate) fn below(&mut self, n: u64) -> u64 {
-        (self.bits() >> 11) % n.max(1)
-    }
-
-    /// True `n` times in a thousand.
-    pub(crate) fn mille(&mut self, n: u64) -> bool {
-        self.below(1000) < n
-    }
-}
+/// From when to when an agency is down.
+type Coupure = (DateTime<Utc>, DateTime<Utc>);
 
 /// What everything shares.
 pub(crate) struct Milieu {
     pub(crate) now: DateTime<Utc>,
-    pub(crate) alea: Alea,
+    pub(crate) hasard: Hasard,
     /// Nothing goes wrong after this instant: what is under way must end.
     pub(crate) calme_a: DateTime<Utc>,
     /// Every message published at least once, by id, in order of first publication.
     pub(crate) publies: Vec<Rc<Courrier>>,
     pub(crate) comptes: BTreeMap<&'static str, u64>,
+    /// What the frame did, seen from outside.
+    pub(crate) livre: Livre,
+    /// (agency, day) → the outage that begins that day.
+    coupures: HashMap<(&'static str, i64), Option<Coupure>>,
     trace: Option<Vec<String>>,
     dus: BinaryHeap<Reverse<Du>>,
     rang: u64,
 }
 
 impl Milieu {
-    pub(crate) fn new(seed: u64, now: DateTime<Utc>, calme_a: DateTime<Utc>, trace: bool) -> Self {
+    pub(crate) fn new(
+        seed: u64,
+        permis: Permis,
+        now: DateTime<Utc>,
+        calme_a: DateTime<Utc>,
+        trace: bool,
+    ) -> Self {
         Self {
             now,
-            alea: Alea(kernel::Draw::of(seed, &["alea"]).bits() | 1),
+            hasard: Hasard::new(seed, permis),
             calme_a,
             publies: Vec::new(),
             comptes: BTreeMap::new(),
+            livre: Livre::default(),
+            coupures: HashMap::new(),
             trace: trace.then(Vec::new),
             dus: BinaryHeap::new(),
             rang: 0,
@@ -205,50 +226,99 @@ impl Milieu {
         Some(du.tic)
     }
 
-    /// Something goes wrong, `n` times in a thousand.
-    pub(crate) fn malheur(&mut self, n: u64, what: &'static str) -> bool {
-        let happens = self.now < self.calme_a && self.alea.mille(n);
+    /// Nothing new can be found by polling.
+    pub(crate) fn releves_finis(&self) -> bool {
+        self.now > self.calme_a + TimeDelta::days(35)
+    }
+
+    /// Something goes wrong with this, `mille` times in a thousand.
+    pub(crate) fn malheur(&mut self, mille: u64, genre: &'static str, nom: &impl Hash) -> bool {
+        let happens = self.now < self.calme_a && self.hasard.coup(mille, genre, nom);
         if happens {
-            *self.comptes.entry(what).or_default() += 1;
+            self.compter(genre);
+            self.note(|| format!("*** {genre}"));
         }
         happens
+    }
+
+    /// Notes that something was decided on a day that is a trap.
+    pub(crate) fn jour_piege(&mut self) {
+        let day = kernel::paris_date(self.now);
+        let hours = kernel::paris_at(day + Days::new(1), NaiveTime::MIN)
+            - kernel::paris_at(day, NaiveTime::MIN);
+        if hours < TimeDelta::hours(24) {
+            self.compter("décisions : passage à l'heure d'été");
+        } else if hours > TimeDelta::hours(24) {
+            self.compter("décisions : passage à l'heure d'hiver");
+        }
+        match (day.month(), day.day()) {
+            (2, 29) => self.compter("décisions : 29 février"),
+            (12, 31) | (1, 1) => self.compter("décisions : changement d'année"),
+            _ => {}
+        }
+        if (day + Days::new(1)).day() == 1 {
+            self.compter("décisions : dernier jour du mois");
+        }
     }
 
     pub(crate) fn compter(&mut self, what: &'static str) {
         *self.comptes.entry(what).or_default() += 1;
     }
 
+    /// Whether an agency is down: now and then one is, for hours or days.
+    pub(crate) fn en_panne(&mut self, agence: &'static str) -> bool {
+        let today = self.now.timestamp().div_euclid(86_400);
+        (today - 3..=today).any(|day| {
+            let known = self.coupures.get(&(agence, day)).copied();
+            let outage = known.unwrap_or_else(|| {
+                let outage = self.malheur(15, "agences en panne", &(agence, day)).then(|| {
+                    let begins = self.heures(0, 24, &(agence, day));
+                    let lasts = self.heures(1, 72, &(agence, day));
+                    let midnight = DateTime::from_timestamp(day * 86_400, 0).unwrap_or(self.now);
+                    (midnight + begins, midnight + begins + lasts)
+                });
+                self.coupures.insert((agence, day), outage);
+                outage
+            });
+            outage.is_some_and(|(from, to)| (from..to).contains(&self.now))
+        })
+    }
+
     /// A delay inside a service: seconds, now and then minutes, rarely hours.
-    pub(crate) fn latence(&mut self) -> TimeDelta {
-        let bounds = match self.alea.below(100) {
-            0..90 => 3_000,
-            90..99 => 600_000,
-            _ => 7_200_000,
+    pub(crate) fn latence(&mut self, nom: &impl Hash) -> TimeDelta {
+        let bound = if self.malheur(10, "lenteurs", nom) {
+            7_200_000
+        } else if self.malheur(90, "ralentissements", nom) {
+            600_000
+        } else {
+            3_000
         };
-        self.millis(bounds)
+        self.millis(nom, bound)
     }
 
     /// A delay on the wire: deliveries overtake each other, some by days.
-    pub(crate) fn trajet(&mut self) -> TimeDelta {
-        let bound = match self.alea.below(100) {
-            _ if self.now >= self.calme_a => 5_000,
-            0..64 => 5_000,
-            64..78 => 3_600_000,
-            78..90 => 12 * 3_600_000,
-            _ => 80 * 3_600_000,
+    pub(crate) fn trajet(&mut self, nom: &impl Hash) -> TimeDelta {
+        let bound = if self.malheur(100, "retards de jours", nom) {
+            80 * 3_600_000
+        } else if self.malheur(130, "retards d'heures", nom) {
+            12 * 3_600_000
+        } else if self.malheur(180, "dépassements", nom) {
+            3_600_000
+        } else {
+            5_000
         };
-        self.millis(bound)
+        self.millis(nom, bound)
     }
 
-    fn millis(&mut self, bound: i64) -> TimeDelta {
-        let bound = u64::try_from(bound).unwrap_or(1);
-        TimeDelta::milliseconds(i64::try_from(self.alea.below(bound)).unwrap_or(0) + 1)
+    fn millis(&mut self, nom: &impl Hash, bound: u64) -> TimeDelta {
+        let millis = self.hasard.below("délai", nom, bound);
+        TimeDelta::milliseconds(i64::try_from(millis).unwrap_or(0) + 1)
     }
 
     /// A delay of people: from `low` to `high` hours.
-    pub(crate) fn heures(&mut self, low: u64, high: u64) -> TimeDelta {
-        let minutes = low * 60 + self.alea.below((high - low) * 60 + 1);
-        TimeDelta::minutes(i64::try_from(minutes).unwrap_or(0)) + self.millis(60_000)
+    pub(crate) fn heures(&mut self, low: u64, high: u64, nom: &impl Hash) -> TimeDelta {
+        let minutes = low * 60 + self.hasard.below("heures", nom, (high - low) * 60 + 1);
+        TimeDelta::minutes(i64::try_from(minutes).unwrap_or(0)) + self.millis(nom, 60_000)
     }
 
     pub(crate) fn note(&mut self, line: impl FnOnce() -> String) {

@@ -15,7 +15,7 @@ use std::{
 
 use bus::Origin;
 use chrono::{NaiveDate, TimeDelta};
-use contracts::{Agence, EngagementId, Flux, Message};
+use contracts::{Agence, EngagementId, Envelope, Flux, Message, messages::Situation};
 use kernel::{derive_id, paris_date};
 use uuid::Uuid;
 
@@ -131,6 +131,19 @@ impl Monde {
         !self.exerce(candidature, lieu, last)
     }
 
+    /// How an activity stands in the end.
+    pub(crate) fn situation(&self, engagement: &EngagementId) -> Situation {
+        let Some((candidature, lieu)) = self.de_engagement(engagement) else {
+            return Situation::Ouverte;
+        };
+        let medecin = self.scenario.candidatures[candidature].medecin;
+        match self.suspensions.get(&medecin) {
+            _ if self.retraits.contains_key(&(candidature, lieu)) => Situation::Terminee,
+            Some((_, None)) => Situation::Suspendue,
+            Some((_, Some(_))) | None => Situation::Ouverte,
+        }
+    }
+
     /// Whether a doctor was there on a day.
     fn present(&self, engagement: &EngagementId, date: NaiveDate) -> bool {
         let mut days = self.jours.iter();
@@ -146,31 +159,73 @@ impl Monde {
         delay: TimeDelta,
         m: &mut Milieu,
     ) {
+        let time = m.now + delay;
         let courrier = |rank: &str| {
             let id = derive_id(&["agence", &agence.user(), name, T::TYPE, rank]);
             Rc::new(Courrier {
-                id: id.to_string(),
-                source: agence.source(),
                 flux: Flux::Reponses,
-                message_type: T::TYPE.to_owned(),
                 routing_key: agence.routing_key(T::TYPE),
-                subject: answer.subject(),
-                sequence: None,
-                time: m.now + delay,
                 origin: Origin::Agence(agence.clone()),
-                body: serde_json::to_string(answer).expect("messages encode"),
+                envelope: Envelope {
+                    id: id.to_string(),
+                    source: agence.source(),
+                    message_type: T::TYPE.to_owned(),
+                    subject: Some(answer.subject()),
+                    time,
+                    sequence: None,
+                    correlation_id: None,
+                    causation_id: None,
+                    traceparent: None,
+                    data: serde_json::to_vec(answer).expect("messages encode"),
+                },
             })
         };
         let mut copies = vec![courrier("1")];
+        copies.extend(Self::fautives(&copies[0], m));
         match self.scenario.draw(&["copies", name, T::TYPE]).below(10) {
             0 => copies.push(courrier("2")),
             1 => copies.push(Rc::clone(&copies[0])),
             _ => {}
         }
         for copy in copies {
-            let apart = m.trajet();
+            let apart = m.trajet(&(name, T::TYPE));
             m.dehors(delay + apart, Dehors::Publie(copy));
         }
+    }
+
+    /// What an agency sends by mistake besides an answer: a body that cannot be read, an answer to
+    /// a request that nobody made, the answer of somebody else.
+    fn fautives(right: &Courrier, m: &mut Milieu) -> Vec<Rc<Courrier>> {
+        let mut wrong = Vec::new();
+        let nom = &right.envelope.id;
+        let mut add = |what: &str, agence: &Agence, data: Vec<u8>| {
+            let mut copy = right.clone();
+            copy.envelope.id = derive_id(&["fautive", nom, what]).to_string();
+            copy.envelope.source = agence.source();
+            copy.routing_key = agence.routing_key(&right.envelope.message_type);
+            copy.origin = Origin::Agence(agence.clone());
+            copy.envelope.data = data;
+            wrong.push(Rc::new(copy));
+        };
+        let Origin::Agence(agence) = &right.origin else { return wrong };
+        if m.malheur(20, "réponses illisibles", nom) {
+            add("illisible", agence, br#"{"demande":1}"#.to_vec());
+        }
+        let mut body: serde_json::Value =
+            serde_json::from_slice(&right.envelope.data).expect("messages are JSON");
+        let Some(id) = body.pointer_mut("/demande/id") else { return wrong };
+        if m.malheur(20, "réponses à une autre agence", nom) {
+            let code = if agence.code.starts_with("63") { "03" } else { "63" };
+            let code = format!("{code}{}", &agence.code[2..]);
+            let other = format!("{}.{code}", agence.famille.as_str());
+            let data = right.envelope.data.clone();
+            add("autre agence", &other.parse().expect("an agency"), data);
+        }
+        if m.malheur(20, "réponses à une demande inconnue", nom) {
+            *id = derive_id(&["personne", nom]).to_string().into();
+            add("autre demande", agence, serde_json::to_vec(&body).expect("encodes"));
+        }
+        wrong
     }
 
     /// The Order suspends a doctor who practises, or lifts it.

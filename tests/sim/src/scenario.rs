@@ -1,7 +1,7 @@
 //! What is true: the doctors, their applications, what each agency intends. Drawn from the seed
 //! alone, never from the order of events.
 
-use std::rc::Rc;
+use std::{collections::BTreeSet, rc::Rc};
 
 use chrono::{DateTime, Days, NaiveDate, NaiveTime, Utc};
 use contracts::{
@@ -78,6 +78,8 @@ pub(crate) struct Candidature {
 
 /// A day of consultation that a doctor intends.
 pub(crate) struct Intention {
+    /// Its rank among those of its site.
+    pub(crate) rang: u64,
     /// Days after the slots are opened.
     pub(crate) dans: u64,
     pub(crate) debut: NaiveTime,
@@ -97,13 +99,29 @@ pub(crate) struct Scenario {
     pub(crate) medecins: Vec<Medecin>,
     pub(crate) candidatures: Vec<Candidature>,
     pub(crate) registre: Rc<Referentiel>,
+    pub(crate) coupes: Coupes,
 }
 
 /// Starts with a trap: both clock changes, a leap day, a new year.
 const DEBUTS: [&str; 4] = ["2026-02-23", "2026-09-14", "2028-01-24", "2025-11-24"];
 
+/// What is taken out of a scenario.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Coupes {
+    /// Applications that are not filed.
+    pub dossiers: BTreeSet<u64>,
+    /// (application, site) that is not chosen; the last site of an application stays.
+    pub lieux: BTreeSet<(u64, usize)>,
+    /// (application, site, rank) of a day that is not opened.
+    pub jours: BTreeSet<(u64, usize, u64)>,
+    /// Applications whose doctor is not suspended.
+    pub mesures: BTreeSet<u64>,
+    /// (application, site) from which the doctor does not withdraw.
+    pub retraits: BTreeSet<(u64, usize)>,
+}
+
 impl Scenario {
-    pub(crate) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64, coupes: &Coupes) -> Self {
         let draw = |parts: &[&str]| Draw::of(seed, parts);
         let jour: NaiveDate = draw(&["debut"]).pick(&DEBUTS).parse().expect("date");
         let debut = kernel::paris_at(jour, NaiveTime::MIN);
@@ -127,15 +145,25 @@ impl Scenario {
             let files = if d("second dossier").percent(25) { 2 } else { 1 };
             let first = usize::try_from(d("lieu").below(3)).expect("small");
             for rank in 0..files {
+                let numero = 1000 + n * 10 + rank;
                 let name = format!("dossier {n} {rank}");
                 let d = |what: &str| draw(&[&name, what]);
                 let mut lieux = vec![(first + usize::from(rank > 0)) % 3];
                 if files == 1 && d("deux lieux").percent(35) {
                     lieux.push((first + 1) % 3);
                 }
+                if lieux.iter().any(|l| !coupes.lieux.contains(&(numero, *l))) {
+                    lieux.retain(|l| !coupes.lieux.contains(&(numero, *l)));
+                }
+                if coupes.mesures.contains(&numero) {
+                    medecins.last_mut().expect("just added").suspension = None;
+                }
+                if coupes.dossiers.contains(&numero) {
+                    continue;
+                }
                 let minutes = d("minute").below(20 * 24 * 60) + u64::from(rank > 0) * 7 * 24 * 60;
                 candidatures.push(Candidature {
-                    numero: 1000 + n * 10 + rank,
+                    numero,
                     medecin: usize::try_from(n).expect("small"),
                     lieux,
                     parcours: parcours(d("parcours"), rank > 0),
@@ -144,7 +172,8 @@ impl Scenario {
                 });
             }
         }
-        Self { seed, debut, medecins, candidatures, registre: Rc::new(registre()) }
+        let (registre, coupes) = (Rc::new(registre()), coupes.clone());
+        Self { seed, debut, medecins, candidatures, registre, coupes }
     }
 
     pub(crate) fn draw(&self, parts: &[&str]) -> Draw {
@@ -157,7 +186,8 @@ impl Scenario {
 
     /// What a doctor intends at a site.
     pub(crate) fn intentions(&self, candidature: usize, lieu: usize) -> Vec<Intention> {
-        let numero = self.candidatures[candidature].numero.to_string();
+        let dossier = self.candidatures[candidature].numero;
+        let numero = dossier.to_string();
         let (site, count) = (LIEUX[lieu].0, self.draw(&[&numero, "jours"]).between(1, 5));
         let intention = |n: u64| {
             let rank = n.to_string();
@@ -170,6 +200,7 @@ impl Scenario {
             let heure = |h| NaiveTime::from_hms_opt(h, 0, 0).expect("hour");
             let vient = d("vient").percent(88);
             Intention {
+                rang: n,
                 dans: d("dans").between(3, 24),
                 debut: heure(debut),
                 fin: heure(fin),
@@ -179,7 +210,8 @@ impl Scenario {
                 vus: if vient { d("vus").below(6) } else { 0 },
             }
         };
-        let mut all: Vec<Intention> = (0..count).map(intention).collect();
+        let kept = |n: &u64| !self.coupes.jours.contains(&(dossier, lieu, *n));
+        let mut all: Vec<Intention> = (0..count).filter(kept).map(intention).collect();
         // One opening a day: two of the same day would be one vacation.
         all.sort_by_key(|i| i.dans);
         all.dedup_by_key(|i| i.dans);

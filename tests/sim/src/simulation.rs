@@ -1,46 +1,32 @@
 //! The six services, the broker between them, and the outside, on one line of time.
 
-use std::{collections::BTreeSet, rc::Rc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+};
 
-use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
+use chrono::{DateTime, Days, TimeDelta, Utc};
 use contracts::{
-    EngagementId, Flux, Message,
+    Flux, Message,
     messages::{ActiviteAutorisee, TacheFaite, TacheOuverte},
 };
 use cpam_cps::CpamCps;
 use ds_intake::DsIntake;
-use indemnite::{Indemnite, State};
+use indemnite::Indemnite;
 use kernel::{Secret, derive_id};
 use ordinal_adapter::OrdinalAdapter;
 use rdv_agenda_sync::RdvAgendaSync;
 use rpps_flux::RppsFlux;
 use serde_json::json;
-use service::Service;
 
 use crate::{
-    milieu::{Courrier, Dehors, Milieu, Qui, Reaction, Tic},
+    Essai,
+    livre::Reste,
+    milieu::{Boucle, Courrier, Dehors, Milieu, Qui, Tic},
     monde::Monde,
     moteur::Moteur,
     scenario::{JOURS, LIEUX, Scenario},
 };
-
-/// Days that everything has to end in, once nothing goes wrong any more: two closings, payments,
-/// what was rejected stated again.
-const APRES: u64 = 130;
-
-/// A simulation.
-pub(crate) struct Simulation {
-    pub(crate) ds: Moteur<DsIntake>,
-    pub(crate) ordinal: Moteur<OrdinalAdapter>,
-    pub(crate) rpps: Moteur<RppsFlux>,
-    pub(crate) cpam: Moteur<CpamCps>,
-    pub(crate) rdv: Moteur<RdvAgendaSync>,
-    pub(crate) indemnite: Moteur<Indemnite>,
-    pub(crate) monde: Monde,
-    pub(crate) m: Milieu,
-    publies: BTreeSet<String>,
-    fin: DateTime<Utc>,
-}
 
 /// Runs `$body` with the service `$qui` as `$s`.
 macro_rules! avec {
@@ -74,18 +60,41 @@ macro_rules! avec {
     };
 }
 
+// After the macro, which it uses.
+mod actes;
+
+/// Days that everything has to end in, once nothing goes wrong any more: two closings, payments,
+/// what was rejected stated again.
+const APRES: u64 = 130;
+
+/// A simulation.
+pub(crate) struct Simulation {
+    pub(crate) ds: Moteur<DsIntake>,
+    pub(crate) ordinal: Moteur<OrdinalAdapter>,
+    pub(crate) rpps: Moteur<RppsFlux>,
+    pub(crate) cpam: Moteur<CpamCps>,
+    pub(crate) rdv: Moteur<RdvAgendaSync>,
+    pub(crate) indemnite: Moteur<Indemnite>,
+    pub(crate) monde: Monde,
+    pub(crate) m: Milieu,
+    publies: BTreeSet<String>,
+    fin: DateTime<Utc>,
+}
+
 fn config<T: serde::de::DeserializeOwned>(value: serde_json::Value) -> T {
     serde_json::from_value(value).expect("settings")
 }
 
 impl Simulation {
-    pub(crate) fn new(seed: u64, trace: bool) -> Self {
-        let scenario = Scenario::new(seed);
-        let m = Milieu::new(seed, scenario.debut, scenario.calme_a(), trace);
+    pub(crate) fn new(seed: u64, essai: &Essai, trace: bool) -> Self {
+        let scenario = Scenario::new(seed, &essai.coupes);
+        let (debut, calme_a) = (scenario.debut, scenario.calme_a());
+        let m = Milieu::new(seed, essai.permis.clone(), debut, calme_a, trace);
+        let sabotage = essai.sabotage;
         let registre = Rc::clone(&scenario.registre);
         let fin = scenario.debut + Days::new(JOURS + APRES);
         let mut ds = ds_intake::Config::new("http://ds.example", 1, Secret::new("x"), "robot");
-        ds.poll_interval_s = 12 * 3600;
+        ds.poll_interval_s = 24 * 3600;
         let rpps = json!({ "base_url": "http://rpps.example", "cle_pseudonymes": "x" });
         let secret = "0123456789abcdef0123456789abcdef";
         let rdv = json!({
@@ -99,12 +108,22 @@ impl Simulation {
             "organisations": { "ambert": 2001, "vichy": 2003 },
         });
         Self {
-            ds: Moteur::new(Qui::Ds, ds, &registre),
-            ordinal: Moteur::new(Qui::Ordinal, ordinal_adapter::Config::default(), &registre),
-            rpps: Moteur::new(Qui::Rpps, config(rpps), &registre),
-            cpam: Moteur::new(Qui::Cpam, cpam_cps::Config::default(), &registre),
-            rdv: Moteur::new(Qui::Rdv, config(rdv), &registre),
-            indemnite: Moteur::new(Qui::Indemnite, indemnite::Config::default(), &registre),
+            ds: Moteur::new(Qui::Ds, ds, &registre, sabotage),
+            ordinal: Moteur::new(
+                Qui::Ordinal,
+                ordinal_adapter::Config::default(),
+                &registre,
+                sabotage,
+            ),
+            rpps: Moteur::new(Qui::Rpps, config(rpps), &registre, sabotage),
+            cpam: Moteur::new(Qui::Cpam, cpam_cps::Config::default(), &registre, sabotage),
+            rdv: Moteur::new(Qui::Rdv, config(rdv), &registre, sabotage),
+            indemnite: Moteur::new(
+                Qui::Indemnite,
+                indemnite::Config::default(),
+                &registre,
+                sabotage,
+            ),
             monde: Monde::new(scenario),
             m,
             publies: BTreeSet::new(),
@@ -123,61 +142,70 @@ impl Simulation {
         }
     }
 
+    /// What each store keeps.
+    pub(crate) fn restes(&self) -> BTreeMap<Qui, Reste> {
+        BTreeMap::from([
+            (Qui::Ds, self.ds.reste()),
+            (Qui::Ordinal, self.ordinal.reste()),
+            (Qui::Rpps, self.rpps.reste()),
+            (Qui::Cpam, self.cpam.reste()),
+            (Qui::Rdv, self.rdv.reste()),
+            (Qui::Indemnite, self.indemnite.reste()),
+        ])
+    }
+
     fn tic(&mut self, tic: Tic) {
         let m = &mut self.m;
         match tic {
-            Tic::Livraison(qui, courrier) => {
-                let acked = avec!(self, qui, s => s.livrer(&courrier, m));
-                if !acked {
-                    let again = m.heures(0, 3) + TimeDelta::minutes(5);
-                    m.dans(again, Tic::Livraison(qui, courrier));
-                }
-            }
-            Tic::Entree(qui, id) => avec!(self, qui, s => s.entree(id, m)),
-            Tic::Reveil(qui, key, reason, due) => {
-                avec!(self, qui, s => s.reveil(&key, &reason, due, m));
-            }
-            Tic::Demande(qui, id) => {
+            Tic::Livraison(qui, courrier) => avec!(self, qui, s => s.livrer(courrier, m)),
+            Tic::Boucle(qui, boucle) => self.boucle(qui, boucle),
+            Tic::Appel(qui, vie, leased) => {
                 let monde = &mut self.monde;
-                avec!(self, qui, s => s.demander(id, monde, m));
+                avec!(self, qui, s => s.conclure(vie, &leased, monde, m));
             }
-            Tic::Reponse(qui, id) => avec!(self, qui, s => s.reponse(id, m)),
-            Tic::Relais(qui, id) => {
-                if let Some(courrier) = avec!(self, qui, s => s.relayer(id, m)) {
-                    self.router(&courrier);
-                }
-            }
+            Tic::Tardif(qui, vie, rang) => avec!(self, qui, s => s.reprendre(vie, rang, m)),
             Tic::Retour(qui) => avec!(self, qui, s => s.demarrer(m)),
             Tic::Monde(dehors) => self.dehors(dehors),
         }
     }
 
+    fn boucle(&mut self, qui: Qui, boucle: Boucle) {
+        let m = &mut self.m;
+        match boucle {
+            Boucle::Consommer => avec!(self, qui, s => s.consommer(m)),
+            Boucle::Entrees => avec!(self, qui, s => s.prendre(m)),
+            Boucle::Demandes => avec!(self, qui, s => s.appeler(m)),
+            Boucle::Relais => {
+                for courrier in avec!(self, qui, s => s.relayer(m)) {
+                    self.router(&courrier);
+                }
+            }
+        }
+    }
+
     /// The broker: each queue bound to a message gets its copy, now and then two.
     fn router(&mut self, courrier: &Rc<Courrier>) {
-        if self.publies.insert(courrier.id.clone()) {
+        if self.publies.insert(courrier.cause()) {
             self.m.publies.push(Rc::clone(courrier));
             self.observer(courrier);
         }
         let (flux, key) = (courrier.flux, courrier.routing_key.as_str());
         for qui in Qui::TOUS {
-            let bound = match qui {
-                Qui::Ds => Moteur::<DsIntake>::ecoute(flux, key),
-                Qui::Ordinal => Moteur::<OrdinalAdapter>::ecoute(flux, key),
-                Qui::Rpps => Moteur::<RppsFlux>::ecoute(flux, key),
-                Qui::Cpam => Moteur::<CpamCps>::ecoute(flux, key),
-                Qui::Rdv => Moteur::<RdvAgendaSync>::ecoute(flux, key),
-                Qui::Indemnite => Moteur::<Indemnite>::ecoute(flux, key),
-            };
-            let copies = if self.m.malheur(40, "livraisons doublées") { 2 } else { 1 };
-            for _ in 0..if bound { copies } else { 0 } {
-                let delay = self.m.trajet();
+            if !avec!(self, qui, s => s.ecoute(flux, key)) {
+                continue;
+            }
+            let nom = (qui, courrier.cause());
+            let copies = if self.m.malheur(40, "livraisons doublées", &nom) { 2 } else { 1 };
+            for _ in 0..copies {
+                let delay = self.m.trajet(&nom);
                 self.m.dans(delay, Tic::Livraison(qui, Rc::clone(courrier)));
             }
         }
         if flux == Flux::Demandes {
-            let copies = if self.m.malheur(40, "demandes doublées") { 2 } else { 1 };
+            let nom = courrier.cause();
+            let copies = if self.m.malheur(40, "demandes doublées", &nom) { 2 } else { 1 };
             for _ in 0..copies {
-                let delay = self.m.trajet();
+                let delay = self.m.trajet(&nom);
                 self.m.dehors(delay, Dehors::Recue(Rc::clone(courrier)));
             }
         }
@@ -185,12 +213,12 @@ impl Simulation {
 
     /// What the outside does about a fact, the first time it is published.
     fn observer(&mut self, courrier: &Courrier) {
-        let body = courrier.body.as_bytes();
-        match courrier.message_type.as_str() {
+        let body = courrier.envelope.data.as_slice();
+        match courrier.envelope.message_type.as_str() {
             TacheOuverte::TYPE => {
                 let tache: TacheOuverte = serde_json::from_slice(body).expect("a message");
                 self.monde.taches.insert(tache.tache);
-                let delay = self.m.heures(2, 72);
+                let delay = self.m.heures(2, 72, &("tâche", tache.tache));
                 self.m.dehors(delay, Dehors::Tache(Box::new(tache)));
             }
             TacheFaite::TYPE => {
@@ -204,7 +232,8 @@ impl Simulation {
                 let lieu = LIEUX.iter().position(|l| l.0 == a.lieu.id.as_str());
                 let (medecin, lieu) = (medecin.expect("a doctor"), lieu.expect("a site"));
                 if scenario.draw(&["rpps", a.engagement.as_str()]).percent(85) {
-                    let delay = self.m.heures(2 * 24, 9 * 24);
+                    let delay =
+                        self.m.heures(2 * 24, 9 * 24, &("ligne rpps", a.engagement.as_str()));
                     self.m.dehors(delay, Dehors::LigneRpps(medecin, lieu));
                 }
             }
@@ -219,8 +248,8 @@ impl Simulation {
                 let key = format!("lieu/{}", LIEUX[lieu].0);
                 let event = rdv_agenda_sync::state::Evenement::Webhook((*observation).clone());
                 let id = derive_id(&["webhook", &format!("{lieu} {observation:?}")]);
-                if !self.rdv.observer(id, key, event, &mut self.m) {
-                    let again = self.m.heures(0, 2) + TimeDelta::minutes(1);
+                if !self.rdv.observer(id, key, &event, &mut self.m) {
+                    let again = self.m.heures(0, 2, &("webhook", id)) + TimeDelta::minutes(1);
                     self.m.dehors(again, Dehors::Webhook(lieu, observation));
                 }
             }
@@ -228,7 +257,7 @@ impl Simulation {
             Dehors::Tache(tache) => self.fermer(tache),
             Dehors::Tournee => {
                 for qui in Qui::TOUS {
-                    avec!(self, qui, s => s.rejouer(&mut self.m));
+                    avec!(self, qui, s => s.depanner(&mut self.m));
                 }
                 self.m.dehors(TimeDelta::hours(24), Dehors::Tournee);
             }
@@ -243,146 +272,5 @@ impl Simulation {
             | Dehors::LigneRpps(..)
             | Dehors::Carte(_) => self.monde.arriver(&dehors, &mut self.m),
         }
-    }
-
-    /// Somebody follows a link; tries again later while the service is away.
-    fn suivre(&mut self, qui: Qui, lien: Box<contact::Lien>, reaction: Box<Reaction>) {
-        let registre = Rc::clone(&self.monde.scenario.registre);
-        let id = derive_id(&["lien", &format!("{lien:?} {}", self.m.now)]);
-        let taken = match (qui, &*reaction) {
-            (Qui::Indemnite, Reaction::Attestation) => {
-                let number: u32 = lien.question.parse().expect("a question");
-                let members = membres(self.indemnite.etat(&lien.cle), |p, _| p == number);
-                let choix = self.monde.attestation(&members);
-                let page = Indemnite::question(self.indemnite.etat(&lien.cle), &lien, &registre);
-                let page = page.expect("a page");
-                let code = choix.to_string();
-                if !self.indemnite.debout {
-                    false
-                } else if page.choix.iter().any(|(c, _)| *c == code) {
-                    let event = Indemnite::reponse(&lien, &code).expect("a known answer");
-                    if self.atteste(&members, &choix) {
-                        let again = self.m.heures(1, 8);
-                        let (lien, reaction) = (lien.clone(), reaction.clone());
-                        self.m.dehors(again, Dehors::Lien(qui, lien, reaction));
-                    }
-                    self.indemnite.observer(id, lien.cle.clone(), event, &mut self.m)
-                } else {
-                    return;
-                }
-            }
-            (Qui::Ordinal, reaction) => {
-                let etat = self.ordinal.etat(&lien.cle);
-                let page = OrdinalAdapter::question(etat, &lien, &registre);
-                let open = page.is_some_and(|p| !p.choix.is_empty());
-                if self.ordinal.debout && !open {
-                    return;
-                }
-                let code = match reaction {
-                    _ if !self.ordinal.debout => String::new(),
-                    Reaction::Verification(numero) => {
-                        let rpps = rpps_de(etat).expect("a verification");
-                        ordinal_adapter::wire::code(self.monde.decision(*numero, &rpps)).to_owned()
-                    }
-                    Reaction::Retrait(candidature, lieu) => {
-                        self.monde.retirer(*candidature, *lieu, &mut self.m);
-                        ordinal_adapter::wire::RETIRER.to_owned()
-                    }
-                    Reaction::Attestation => return,
-                };
-                self.ordinal.debout && {
-                    let event = OrdinalAdapter::reponse(&lien, &code).expect("a known answer");
-                    self.ordinal.observer(id, lien.cle.clone(), event, &mut self.m)
-                }
-            }
-            (Qui::Ds | Qui::Rpps | Qui::Cpam | Qui::Rdv | Qui::Indemnite, _) => return,
-        };
-        if !taken {
-            let again = self.m.heures(1, 4);
-            self.m.dehors(again, Dehors::Lien(qui, lien, reaction));
-        }
-    }
-
-    /// Notes what a site answered; says whether somebody is left to answer for.
-    fn atteste(&mut self, members: &[(EngagementId, NaiveDate)], choix: &indemnite::Choix) -> bool {
-        let mut left = false;
-        for (engagement, date) in members {
-            match choix.presence(engagement) {
-                Some(present) => {
-                    let key = (engagement.clone(), *date);
-                    self.monde.attestes.entry(key).or_insert(present);
-                }
-                None => left = true,
-            }
-        }
-        left
-    }
-
-    /// The operator closes a task, unless it was closed meanwhile.
-    fn fermer(&mut self, tache: Box<TacheOuverte>) {
-        if !self.monde.taches.contains(&tache.tache) {
-            return;
-        }
-        let members = match tache.gabarit.as_str() {
-            "attestation-manuelle" => {
-                membres(self.indemnite.etat(&tache.cle), |_, t| t == Some(tache.tache))
-            }
-            _ => Vec::new(),
-        };
-        let choix = (!members.is_empty()).then(|| self.monde.attestation(&members));
-        let text = choix.as_ref().map(ToString::to_string);
-        let (qui, action) = self.monde.fermeture(&tache, text, &self.m);
-        let m = &mut self.m;
-        // The activity ended before the CPAM answered: the number is asked for again, or the CPAM is
-        // called about the bank details.
-        let asked = match tache.champs.get("manque").map(String::as_str) {
-            Some("numero_am") => self.cpam.agir(&Monde::redemande(&tache), m),
-            Some(_) => {
-                let engagement = tache.champs["engagement"].parse().expect("an engagement");
-                self.monde.rib_obtenu(&engagement, m);
-                true
-            }
-            None => true,
-        };
-        let taken = asked && avec!(self, qui, s => s.agir(&action, m));
-        let left = taken && choix.is_some_and(|choix| self.atteste(&members, &choix));
-        if !taken || left {
-            let again = self.m.heures(3, 12);
-            self.m.dehors(again, Dehors::Tache(tache));
-        }
-    }
-}
-
-/// The doctors of a question that is not answered: by its number, or by the task that stands for it.
-fn membres(
-    etat: Option<&State>,
-    asked: impl Fn(u32, Option<uuid::Uuid>) -> bool,
-) -> Vec<(EngagementId, NaiveDate)> {
-    let Some(State::Attestation(day)) = etat else { return Vec::new() };
-    let open = day.presences.values().filter(|p| p.reponse.is_none());
-    let of = open.filter(|p| {
-        let Some(number) = p.question else { return false };
-        let index = usize::try_from(number).expect("small") - 1;
-        asked(number, day.questions[index].tache)
-    });
-    of.map(|p| (p.tenue.engagement.clone(), p.tenue.date)).collect()
-}
-
-/// The number that a CDOM is asked about.
-fn rpps_de(etat: Option<&ordinal_adapter::State>) -> Option<contracts::Rpps> {
-    use ordinal_adapter::state::{Dossier, State};
-    match etat? {
-        State::Dossier(dossier) => match &**dossier {
-            Dossier::Verification { instruction, .. } => {
-                Some(instruction.candidature.medecin.rpps.clone())
-            }
-            Dossier::Attendu { .. }
-            | Dossier::Identification { .. }
-            | Dossier::Complement { .. }
-            | Dossier::Autorise { .. }
-            | Dossier::Refuse { .. }
-            | Dossier::Retire { .. } => None,
-        },
-        State::Engagement(_) | State::Medecin(_) => None,
     }
 }

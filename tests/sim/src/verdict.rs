@@ -6,9 +6,10 @@ use chrono::NaiveDate;
 use contracts::{
     DemiJournee, Message, Rpps,
     messages::{
-        Activite, ActiviteAutorisee, CandidatureDeposee, CandidatureIncomplete, CandidatureRefusee,
+        Activite, ActiviteAutorisee, ActiviteModifiee, ActiviteRetablie, ActiviteSuspendue,
+        ActiviteTerminee, CandidatureDeposee, CandidatureIncomplete, CandidatureRefusee,
         CandidatureRetiree, EtatMensuel, EtatMensuelEmis, FacturationOuverte, IndemnitePayee,
-        IndemniteRejetee, TacheOuverte,
+        IndemniteRejetee, PanneClose, PanneOuverte, RelanceEnvoyee, TacheOuverte,
     },
 };
 use ds_intake::wire::EtatDs;
@@ -26,28 +27,31 @@ pub(crate) fn verdict(sim: &Simulation) -> Vec<String> {
     issues(sim, &mut wrong);
     numeros(sim, &mut wrong);
     argent(sim, &mut wrong);
+    situations(sim, &mut wrong);
+    annonces(sim, &mut wrong);
+    wrong.extend(sim.m.livre.torts(&sim.restes()));
     wrong
 }
 
 fn messages<M: Message + DeserializeOwned>(sim: &Simulation) -> Vec<M> {
-    let of = sim.m.publies.iter().filter(|c| c.message_type == M::TYPE);
-    of.map(|c| serde_json::from_str(&c.body).expect("a message")).collect()
+    let of = sim.m.publies.iter().filter(|c| c.envelope.message_type == M::TYPE);
+    of.map(|c| serde_json::from_slice(&c.envelope.data).expect("a message")).collect()
 }
 
 /// Nothing stays open.
 fn calme(sim: &Simulation, wrong: &mut Vec<String>) {
-    let mut open = |name: &str, pannes: Vec<String>, en_cours: usize, polls: usize, up: bool| {
-        if !pannes.is_empty() || en_cours > polls || !up {
+    let now = sim.m.now;
+    let mut open = |name: &str, pannes: Vec<String>, en_cours: usize, up: bool| {
+        if !pannes.is_empty() || en_cours > 0 || !up {
             wrong.push(format!("{name} : pannes {pannes:?}, en cours {en_cours}, debout {up}"));
         }
     };
-    // A poll may be under way at the last instant.
-    open("ds-intake", sim.ds.pannes(), sim.ds.en_cours(), 2, sim.ds.debout);
-    open("ordinal-adapter", sim.ordinal.pannes(), sim.ordinal.en_cours(), 0, sim.ordinal.debout);
-    open("rpps-flux", sim.rpps.pannes(), sim.rpps.en_cours(), 4, sim.rpps.debout);
-    open("cpam-cps", sim.cpam.pannes(), sim.cpam.en_cours(), 0, sim.cpam.debout);
-    open("rdv-agenda-sync", sim.rdv.pannes(), sim.rdv.en_cours(), 0, sim.rdv.debout);
-    open("indemnite", sim.indemnite.pannes(), sim.indemnite.en_cours(), 0, sim.indemnite.debout);
+    open("ds-intake", sim.ds.pannes(), sim.ds.en_cours(now), sim.ds.debout);
+    open("ordinal-adapter", sim.ordinal.pannes(), sim.ordinal.en_cours(now), sim.ordinal.debout);
+    open("rpps-flux", sim.rpps.pannes(), sim.rpps.en_cours(now), sim.rpps.debout);
+    open("cpam-cps", sim.cpam.pannes(), sim.cpam.en_cours(now), sim.cpam.debout);
+    open("rdv-agenda-sync", sim.rdv.pannes(), sim.rdv.en_cours(now), sim.rdv.debout);
+    open("indemnite", sim.indemnite.pannes(), sim.indemnite.en_cours(now), sim.indemnite.debout);
     for tache in messages::<TacheOuverte>(sim) {
         if sim.monde.taches.contains(&tache.tache) {
             wrong.push(format!("tâche {} ouverte : {}", tache.gabarit, tache.cle));
@@ -114,6 +118,55 @@ fn issues(sim: &Simulation, wrong: &mut Vec<String>) {
     }
 }
 
+/// The last snapshot of each activity says how the outside left it.
+fn situations(sim: &Simulation, wrong: &mut Vec<String>) {
+    let mut last = BTreeMap::<String, (u64, Activite)>::new();
+    let kinds = [
+        ActiviteAutorisee::TYPE,
+        ActiviteModifiee::TYPE,
+        ActiviteSuspendue::TYPE,
+        ActiviteRetablie::TYPE,
+        ActiviteTerminee::TYPE,
+    ];
+    for courrier in &sim.m.publies {
+        let envelope = &courrier.envelope;
+        if !kinds.contains(&envelope.message_type.as_str()) {
+            continue;
+        }
+        let activite: Activite = serde_json::from_slice(&envelope.data).expect("an activity");
+        let sequence = envelope.sequence.unwrap_or(0);
+        let known = last.entry(activite.engagement.to_string()).or_insert((0, activite.clone()));
+        if known.0 < sequence {
+            *known = (sequence, activite);
+        }
+    }
+    for (engagement, (_, activite)) in last {
+        let expected = sim.monde.situation(&activite.engagement);
+        if activite.situation != expected {
+            let said = activite.situation;
+            wrong.push(format!("activité {engagement} : {said:?} au lieu de {expected:?}"));
+        }
+    }
+}
+
+/// What is announced is announced once, and closed.
+fn annonces(sim: &Simulation, wrong: &mut Vec<String>) {
+    let relances = compte(messages::<RelanceEnvoyee>(sim).iter().map(|m| m.relance));
+    for (relance, times) in relances.iter().filter(|(_, times)| **times > 1) {
+        wrong.push(format!("relance {relance} envoyée {times} fois"));
+    }
+    let taches = compte(messages::<TacheOuverte>(sim).iter().map(|m| m.tache));
+    for (tache, times) in taches.iter().filter(|(_, times)| **times > 1) {
+        wrong.push(format!("tâche {tache} ouverte {times} fois"));
+    }
+    let closed: BTreeSet<_> = messages::<PanneClose>(sim).iter().map(|m| m.panne).collect();
+    for panne in messages::<PanneOuverte>(sim) {
+        if !closed.contains(&panne.panne) {
+            wrong.push(format!("panne {} de {} jamais close", panne.code, panne.service));
+        }
+    }
+}
+
 /// One number for each engagement, none for two. One that ended before it was given, without a
 /// half-day owed, may stay without.
 fn numeros(sim: &Simulation, wrong: &mut Vec<String>) {
@@ -123,6 +176,12 @@ fn numeros(sim: &Simulation, wrong: &mut Vec<String>) {
     }
     for m in messages::<ActiviteAutorisee>(sim) {
         let count = of.get(m.0.engagement.as_str()).map_or(0, BTreeSet::len);
+        let true_one = sim.monde.caisses.numeros.get(&m.0.engagement).map(ToString::to_string);
+        let given = of.get(m.0.engagement.as_str()).and_then(|all| all.first());
+        if given.is_some() && given != true_one.as_ref() {
+            wrong
+                .push(format!("engagement {} : {given:?} au lieu de {true_one:?}", m.0.engagement));
+        }
         let useless = count == 0 && sim.monde.cesse(&m.0.engagement);
         if count != 1 && !useless {
             wrong.push(format!("engagement {} : {count} numéros AM", m.0.engagement));

@@ -72,14 +72,14 @@ impl Monde {
         let numero_am = self.caisses.numero(&ask.engagement, ask.lieu.departement.as_str());
         let (demande, engagement) = (ask.demande, ask.engagement.clone());
         self.caisses.demandes.insert(engagement.clone(), (agence.clone(), demande));
-        let delay = m.heures(24, 9 * 24);
+        let delay = m.heures(24, 9 * 24, &name);
         let answer = NumeroAmCree { demande, engagement, numero_am, rib };
         self.publier(agence, &name, &answer, delay, m);
         if let Some((candidature, _)) = self.de_engagement(&ask.engagement)
             && self.scenario.draw(&["carte", ask.engagement.as_str()]).percent(80)
         {
             let medecin = self.scenario.candidatures[candidature].medecin;
-            let later = delay + m.heures(13 * 24, 28 * 24);
+            let later = delay + m.heures(13 * 24, 28 * 24, &("carte", &name));
             m.dehors(later, Dehors::Carte(medecin));
         }
     }
@@ -93,7 +93,7 @@ impl Monde {
         let (engagement, rib) = (engagement.clone(), Rib::Present);
         let name = format!("rib {engagement} {}", m.now);
         let answer = NumeroAmCree { demande, engagement, numero_am, rib };
-        let delay = m.heures(1, 72);
+        let delay = m.heures(1, 72, &("rib obtenu", agence.user()));
         self.publier(&agence, &name, &answer, delay, m);
     }
 
@@ -104,7 +104,7 @@ impl Monde {
             return;
         }
         let answer = RibRecu { demande: ask.demande, engagement: ask.engagement.clone() };
-        let delay = m.heures(24, 10 * 24);
+        let delay = m.heures(24, 10 * 24, &name);
         self.publier(agence, &name, &answer, delay, m);
     }
 
@@ -113,7 +113,7 @@ impl Monde {
         if !self.caisses.repondues.insert(etat.demande.id) {
             return;
         }
-        let delay = m.heures(3 * 24, 12 * 24);
+        let delay = m.heures(3 * 24, 12 * 24, &etat.demande.id);
         let rejects = |ligne: &Uuid| self.scenario.draw(&["rejet", &ligne.to_string()]).percent(8);
         let lines = etat.lignes.iter();
         let (rejected, paid): (Vec<_>, Vec<_>) =

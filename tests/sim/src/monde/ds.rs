@@ -56,7 +56,7 @@ impl Monde {
         let formulaire = self.formulaire(index, true);
         let now = m.now.trunc_subsecs(0);
         if candidature.parcours == Parcours::Suppression {
-            let delay = m.heures(30, 90);
+            let delay = m.heures(30, 90, &("suppression", numero));
             m.dehors(delay, Dehors::Suppression(numero));
         }
         let dossier = DossierDs {
@@ -227,7 +227,7 @@ impl Repond<DsIntake> for Monde {
                     dossier.correction = true;
                     dossier.etat = EtatDs::EnConstruction;
                     dossier.modifie_le = m.now.trunc_subsecs(0);
-                    let delay = m.heures(2, 96) + TimeDelta::seconds(2);
+                    let delay = m.heures(2, 96, &("correction", numero)) + TimeDelta::seconds(2);
                     m.dehors(delay, Dehors::Correction(numero));
                 }
                 Answer::MessageEnvoye

@@ -33,16 +33,19 @@ impl Monde {
                 let id = lien.cle.trim_start_matches("engagement/").parse().expect("engagement");
                 let (candidature, lieu) = self.de_engagement(&id).expect("of the script");
                 let script = ["retrait", id.as_str()];
-                if !self.scenario.draw(&script).percent(18) {
+                let cut = (self.scenario.candidatures[candidature].numero, lieu);
+                if self.scenario.coupes.retraits.contains(&cut)
+                    || !self.scenario.draw(&script).percent(18)
+                {
                     return;
                 }
-                (Reaction::Retrait(candidature, lieu), m.heures(2 * 24, 30 * 24))
+                (Reaction::Retrait(candidature, lieu), m.heures(2 * 24, 30 * 24, &script))
             }
             ("attestation", _) => {
                 if draw("repond").percent(30) {
                     return;
                 }
-                (Reaction::Attestation, m.heures(1, 60))
+                (Reaction::Attestation, m.heures(1, 60, &("attestation", &name)))
             }
             (other, _) => panic!("a link of an unknown kind: {other}"),
         };

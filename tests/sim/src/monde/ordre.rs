@@ -20,7 +20,7 @@ impl Monde {
     pub(super) fn recevoir(&mut self, courrier: &Courrier, m: &mut Milieu) {
         let agence = courrier.routing_key.splitn(3, '.').take(2).collect::<Vec<_>>().join(".");
         let agence: Agence = agence.parse().expect("an agency");
-        match courrier.message_type.as_str() {
+        match courrier.envelope.message_type.as_str() {
             VerificationDemandee::TYPE => self.verifier(&agence, &lu(courrier), m),
             NumeroAmDemande::TYPE => self.numero_demande(&agence, &lu(courrier), m),
             RibDemande::TYPE => self.rib_demande(&agence, &lu(courrier), m),
@@ -34,13 +34,13 @@ impl Monde {
         let all = &self.scenario.candidatures;
         let candidature = all.iter().find(|c| c.numero == numero).expect("of the script");
         match candidature.parcours {
-            Parcours::Suppression => m.heures(12 * 24, 18 * 24),
+            Parcours::Suppression => m.heures(12 * 24, 18 * 24, &("cdom", numero)),
             Parcours::Simple
             | Parcours::Incomplet
             | Parcours::IncompletJamais
             | Parcours::RppsFaux
             | Parcours::Refus
-            | Parcours::Complement => m.heures(6, 120),
+            | Parcours::Complement => m.heures(6, 120, &("cdom", numero)),
         }
     }
 
@@ -83,5 +83,5 @@ impl Monde {
 }
 
 pub(super) fn lu<T: serde::de::DeserializeOwned>(courrier: &Courrier) -> T {
-    serde_json::from_str(&courrier.body).expect("a message of the catalogue")
+    serde_json::from_slice(&courrier.envelope.data).expect("a message of the catalogue")
 }

@@ -82,9 +82,10 @@ impl Monde {
 
     /// RDV Service Public posts, sometimes late, sometimes twice.
     fn webhook(lieu: usize, observation: &Observation, m: &mut Milieu) {
-        let times = if m.malheur(80, "webhooks doublés") { 2 } else { 1 };
+        let nom = (lieu, observation.id);
+        let times = if m.malheur(80, "webhooks doublés", &nom) { 2 } else { 1 };
         for _ in 0..times {
-            let delay = m.trajet();
+            let delay = m.trajet(&nom);
             m.dehors(delay, Dehors::Webhook(lieu, Box::new(observation.clone())));
         }
     }
@@ -130,7 +131,7 @@ impl Monde {
             let theirs = candidature.medecin == medecin && candidature.lieux.contains(&lieu);
             let open = candidature.parcours.issue() == Issue::Autorise;
             if theirs && open && self.ouverts.insert((index, lieu)) {
-                let delay = m.heures(4, 120);
+                let delay = m.heures(4, 120, &("ouverture", index, lieu));
                 m.dehors(delay, Dehors::Ouverture(index, lieu));
             }
         }

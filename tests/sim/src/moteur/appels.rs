@@ -1,122 +1,187 @@
-//! Calls to agencies, their answers, publications, and the replay of what failed.
+//! Calls to agencies, publications, and what an operator does with failures.
 
 use std::rc::Rc;
 
+use bus::Origin;
 use chrono::TimeDelta;
-use kernel::{Backoff, Fault, derive_id};
-use service::{AskKind, Input, Service};
-use uuid::Uuid;
+use kernel::Fault;
+use service::{
+    AskKind, Service,
+    banc::{self, AfterFault},
+};
+use store::{AskRow, Leased, OutboxRow};
 
-use super::{Moteur, Panne, Rate, Repond, Sort};
-use crate::milieu::{Courrier, Milieu, Tic};
+use super::{Moteur, RELEVES, Repond};
+use crate::{
+    milieu::{Boucle, Courrier, Milieu, Tic},
+    sabotage::Sabotage,
+};
 
-/// An answer to a request that another one replaced is a failure, as the catalogue of messages says:
-/// the operator reads it and puts it aside.
-const ECARTEES: [&str; 1] = ["demande-depassee"];
+/// Asks and publications taken at a time, as in the frame.
+const DEMANDES: usize = 64;
+const EN_VOL: usize = 200;
+
+/// Failures that a replay cannot help: an agency answered what it was not asked. The operator
+/// replays them once, reads them, and sets them aside.
+const ECARTEES: [&str; 6] = [
+    "demande-depassee",
+    "demande-inconnue",
+    "mauvaise-agence",
+    "corps-invalide",
+    "version-inconnue",
+    "numero-am-contradictoire",
+];
 
 impl<S: Service> Moteur<S> {
-    /// Attempts an ask.
-    pub(crate) fn demander(&mut self, id: Uuid, monde: &mut impl Repond<S>, m: &mut Milieu) {
-        let qui = self.qui;
-        let Some(d) = self.demandes.get_mut(&id).filter(|_| self.debout) else { return };
-        if d.answer.is_some() || d.due > m.now {
+    /// Begins the calls that are due.
+    pub(crate) fn appeler(&mut self, m: &mut Milieu) {
+        if !self.est_l_heure(Boucle::Demandes, m) {
             return;
         }
-        let kind = d.ask.kind();
+        let until = Self::bail(m);
+        for leased in self.tables.claim_asks(m.now, until, &[], DEMANDES) {
+            if m.releves_finis() && RELEVES.contains(&leased.row.kind.as_str()) {
+                let (id, far) = (leased.row.id, m.now + TimeDelta::days(400));
+                self.tables.ask_later(id, leased.lease, far, "", false);
+                continue;
+            }
+            let nom = (leased.row.id, leased.row.attempts);
+            let takes = m.latence(&nom);
+            m.dans(takes, Tic::Appel(self.qui, self.vie, Box::new(leased)));
+        }
+        self.regarder(m);
+    }
+
+    /// A call ends.
+    pub(crate) fn conclure(
+        &mut self,
+        vie: u32,
+        leased: &Leased<AskRow>,
+        monde: &mut impl Repond<S>,
+        m: &mut Milieu,
+    ) {
+        if !self.debout || vie != self.vie {
+            return;
+        }
+        let (qui, row, lease) = (self.qui, &leased.row, leased.lease);
+        let ask: S::Ask = serde_json::from_str(&row.body).expect("asks decode");
+        let nom = (row.id, row.attempts);
         let lost = Fault::transient("injectee", "no answer");
-        let result = if m.malheur(40, "pannes passagères avant") {
+        let result = if m.en_panne(ask.agency()) {
+            m.compter("appels à une agence en panne");
+            Err(Fault::transient("indisponible", "the agency is down"))
+        } else if m.malheur(40, "pannes passagères avant", &nom) {
             Err(lost)
-        } else if m.malheur(3, "pannes définitives") {
+        } else if m.malheur(3, "pannes définitives", &nom) {
             Err(Fault::permanent("injectee", "refused"))
         } else {
-            let result = monde.repondre(&d.ask, id, m);
-            if m.malheur(30, "pannes passagères après") {
+            let result = monde.repondre(&ask, row.id, m);
+            if m.malheur(30, "pannes passagères après", &nom) {
                 result.and(Err(lost))
-            } else if m.malheur(6, "arrêts pendant un appel") {
+            } else if m.malheur(6, "arrêts pendant un appel", &nom) {
                 self.tomber(m);
                 return;
             } else {
                 result
             }
         };
-        let Some(d) = self.demandes.get_mut(&id) else { return };
-        d.attempts += 1;
         match result {
             Ok(answer) => {
-                m.note(|| format!("{qui:?} {} : répondu", d.ask.kind()));
-                d.answer = Some(answer);
-                let delay = m.latence();
-                m.dans(delay, Tic::Reponse(qui, id));
+                if !RELEVES.contains(&ask.kind()) {
+                    m.note(|| format!("{qui:?} {} : répondu", ask.kind()));
+                }
+                let answer = serde_json::to_string(&answer).expect("answers encode");
+                if self.tables.ask_answered(row.id, lease, &answer) {
+                    m.livre.repondue(qui, row.id);
+                } else {
+                    m.compter("réponses sans bail");
+                }
             }
-            Err(Fault::Transient { retry_after, .. })
-                if m.now - d.since < TimeDelta::from_std(d.ask.max_age()).unwrap_or_default() =>
-            {
-                let delay = Backoff::default().delay(d.attempts, &id.to_string(), retry_after);
-                d.due = m.now + TimeDelta::from_std(delay).unwrap_or_default();
-                m.plan(d.due, Tic::Demande(qui, id));
+            Err(fault) => self.echouer(leased, &fault, m),
+        }
+        self.regarder(m);
+    }
+
+    fn echouer(&mut self, leased: &Leased<AskRow>, fault: &Fault, m: &mut Milieu) {
+        let (qui, row) = (self.qui, &leased.row);
+        match banc::fault::<S>(row, fault, m.now) {
+            AfterFault::Later(at) => {
+                self.tables.ask_later(row.id, leased.lease, at, &fault.chain(), true);
             }
-            Err(fault) => {
-                m.note(|| format!("{qui:?} {kind} : panne {}", fault.code()));
-                let code = fault.code().to_owned();
-                let d = self.demandes.remove(&id).expect("just seen");
-                let panne = derive_id(&["panne-demande", &id.to_string()]);
-                self.pannes.insert(panne, Panne { code, quoi: Rate::Demande(id, Box::new(d)) });
+            AfterFault::Failed(failure, announced) => {
+                m.note(|| format!("{qui:?} {} : panne {}", row.kind, fault.code()));
+                let id = announced.id;
+                if self.tables.ask_failed(row.id, leased.lease, *failure, vec![*announced]) {
+                    m.livre.echouee(qui, row.id, id);
+                }
             }
         }
     }
 
-    /// Decides the answer of an ask.
-    pub(crate) fn reponse(&mut self, id: Uuid, m: &mut Milieu) {
-        let Some(d) = self.demandes.get(&id).filter(|_| self.debout) else { return };
-        let Some(answer) = d.answer.clone() else { return };
-        let (key, ask) = (d.key.clone(), d.ask.clone());
-        let cause = format!("answer {id}");
-        let ecritures = self.decider(&key, &cause, Input::Answer { ask, answer, id }, m);
-        let sort = self.sort(m);
-        if sort != Sort::MortAvant {
-            self.demandes.remove(&id);
-            self.commettre(&key, ecritures, m);
+    /// Publishes what is due; a row goes once it is confirmed, unless the service dies first.
+    pub(crate) fn relayer(&mut self, m: &mut Milieu) -> Vec<Rc<Courrier>> {
+        if !self.est_l_heure(Boucle::Relais, m) {
+            return Vec::new();
         }
-        if sort == Sort::MortApres {
-            self.tomber(m);
+        let mut sent = Vec::new();
+        let until = Self::bail(m);
+        for leased in self.tables.claim_outbox(m.now, until, EN_VOL) {
+            let settled = [(leased.row.id, leased.lease)];
+            let nom = leased.row.id;
+            if self.sabote(Sabotage::OublieAvantConfirmation) {
+                self.tables.outbox_done(&settled);
+            }
+            if m.malheur(6, "publications refusées", &nom) {
+                self.tables.outbox_later(
+                    &settled,
+                    m.now + TimeDelta::seconds(1),
+                    Vec::new(),
+                    Vec::new(),
+                );
+                continue;
+            }
+            sent.push(self.envoyer(&leased.row, m));
+            if m.malheur(3, "arrêts après publication", &nom) {
+                self.tomber(m);
+                return sent;
+            }
+            if m.malheur(6, "confirmations perdues", &nom) {
+                self.tables.outbox_later(
+                    &settled,
+                    m.now + TimeDelta::seconds(1),
+                    Vec::new(),
+                    Vec::new(),
+                );
+            } else {
+                self.tables.outbox_done(&settled);
+            }
         }
+        self.regarder(m);
+        sent
     }
 
-    /// Publishes an outbox row; the row goes once it is confirmed, unless the service dies first.
-    pub(crate) fn relayer(&mut self, id: Uuid, m: &mut Milieu) -> Option<Rc<Courrier>> {
-        let courrier = self.boite.get(&id).filter(|_| self.debout).map(Rc::clone)?;
-        if m.malheur(3, "arrêts après publication") {
-            self.tomber(m);
-        } else {
-            self.boite.remove(&id);
-        }
-        Some(courrier)
+    fn envoyer(&self, row: &OutboxRow, m: &mut Milieu) -> Rc<Courrier> {
+        m.livre.publie(self.qui, row.id);
+        Courrier::new(banc::publication(row), Origin::Relais)
     }
 
-    /// Replays every failure, but those that a replay cannot help.
-    pub(crate) fn rejouer(&mut self, m: &mut Milieu) {
+    /// The operator replays every failure, and sets aside those that a replay cannot help.
+    pub(crate) fn depanner(&mut self, m: &mut Milieu) {
         if !self.debout {
             return;
         }
-        let ids: Vec<_> = self.pannes.keys().copied().collect();
-        for id in ids {
-            let Some(panne) = self.pannes.remove(&id) else { continue };
-            if ECARTEES.contains(&panne.code.as_str()) {
+        for failure in self.tables.failures(true, usize::MAX) {
+            if failure.attempts > 1 && ECARTEES.contains(&failure.code.as_str()) {
                 m.compter("pannes écartées");
-                continue;
-            }
-            m.compter("pannes rejouées");
-            match panne.quoi {
-                Rate::Demande(ask, mut d) => {
-                    (d.due, d.since) = (m.now, m.now);
-                    self.demandes.insert(ask, *d);
-                    m.plan(m.now, Tic::Demande(self.qui, ask));
-                }
-                Rate::Entrant { key, cause, input } => {
-                    let ecritures = self.decider(&key, &cause, *input, m);
-                    self.commettre(&key, ecritures, m);
-                }
+                let writes = banc::discard::<S>(failure.id, m.now);
+                m.livre.commis(self.qui, crate::livre::Effets::of(&writes));
+                self.tables.transact(&[], &[], |_| writes).expect("no conflict");
+                self.regarder(m);
+            } else {
+                m.compter("pannes rejouées");
+                self.ajouter(vec![banc::replay::<S>(failure.id, m.now)], m);
             }
         }
+        self.tables.purge_inbox((m.now - TimeDelta::days(banc::inbox_days() + 1)).date_naive());
     }
 }

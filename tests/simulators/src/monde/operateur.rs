@@ -44,6 +44,17 @@ impl Monde {
         {
             champs.insert("organisation_id".to_owned(), self.organisation(&lieu).to_string());
         }
+        match tache.gabarit.as_str() {
+            // The CPAM told on the phone that it has them.
+            "rib-a-obtenir" => {
+                champs.insert("rib".to_owned(), "present".to_owned());
+            }
+            "facturation-manquante" if !self.redemander(&tache).await => {
+                self.apres(TimeDelta::hours(1), move |monde| monde.refaire(tache));
+                return;
+            }
+            _ => {}
+        }
         let action = serde_json::json!({
             "action": "fermer-tache",
             "cle": tache.cle,
@@ -53,6 +64,21 @@ impl Monde {
         if !self.ops(&tache.service, "/ops/actions", &action).await {
             self.apres(TimeDelta::hours(1), move |monde| monde.refaire(tache));
         }
+    }
+
+    /// Asks for the number that half-days owed wait for; bank details have a task of their own.
+    async fn redemander(&self, tache: &TacheOuverte) -> bool {
+        let missing = tache.champs.get("manque").map(String::as_str);
+        let (Some("numero_am"), Some(engagement)) = (missing, tache.champs.get("engagement"))
+        else {
+            return true;
+        };
+        let action = serde_json::json!({
+            "action": "redemander",
+            "cle": format!("engagement/{engagement}"),
+            "par": "operateur-simule",
+        });
+        self.ops("cpam-cps", "/ops/actions", &action).await
     }
 
     fn refaire(self, tache: TacheOuverte) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> {
