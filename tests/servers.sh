@@ -7,6 +7,8 @@
 #                                    URLs, then obeys the orders read on its standard input (below)
 #   . tests/servers.sh               then: servers_start; ...; servers_stop
 #
+# PostgreSQL runs without fsync, which tests do not need; SERVERS_FSYNC=on keeps it, to measure.
+#
 # Sets AMQP_URL, AMQP_MGMT_URL and DATABASE_URL; with the RabbitMQ started here, AMQPS_URL as well,
 # whose listener wants a client certificate, and AMQP_TLS_DIR: ca.pem, client.pem and client.key,
 # and those of another authority, autre-ca.pem, autre.pem and autre.key. A URL that is already set
@@ -280,14 +282,15 @@ _servers_start_postgres() {
 _servers_boot_postgres() {
     local bin
     bin=$(_servers_find_postgres)
-    # No fsync: nobody needs these data after a power cut. The rest is as in production.
+    # Without fsync unless asked: nobody needs these data after a power cut. The rest is as in
+    # production.
     # shellcheck disable=SC2016  # expanded by the inner shell
     _servers_run postgres "$(_servers_user postgres)" sh -c '
         [ -d data ] ||
             "$1/initdb" -D data -U relais -A scram-sha-256 --pwfile=password -E UTF8 --locale=C.UTF-8 --no-sync &&
             exec "$1/postgres" -D data -p "$2" -c listen_addresses=127.0.0.1 \
-                -c unix_socket_directories= -c fsync=off -c max_connections=400
-    ' sh "$bin" "$_pg_port"
+                -c unix_socket_directories= -c "fsync=$3" -c max_connections=400
+    ' sh "$bin" "$_pg_port" "${SERVERS_FSYNC:-off}"
     _servers_wait postgres 60 "$bin/pg_isready" -q -h 127.0.0.1 -p "$_pg_port" && return 0
     _servers_end postgres INT
     return 1

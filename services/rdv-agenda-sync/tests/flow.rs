@@ -102,6 +102,7 @@ async fn flux(options: Options) -> Bout {
         smtp: Some(smtp),
         operators: service::Operators::shared(kernel::Secret::new("jeton")),
         data_dir: banc.dir.path().to_owned(),
+        engine: service::EngineConfig::default(),
     };
     let config = banc.config(&public_url);
     let running = service::start::<RdvAgendaSync>(config, host).await.expect("started");

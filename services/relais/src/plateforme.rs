@@ -59,6 +59,7 @@ impl Plateforme {
             smtp: socle.smtp,
             operators: socle.operators,
             data_dir: socle.data_dir,
+            engine: service::EngineConfig::default(),
         };
         let running = service::start::<S>(config, host).await?;
         let addr = running.addr();

@@ -30,6 +30,9 @@ use crate::{api::Service, operators::Operators, telemetry::TelemetryConfig};
 /// [telemetry]
 /// format = "json"
 ///
+/// [engine]
+/// batch = 256
+///
 /// [links]
 /// key = "…"
 /// base_url = "https://relais.example"
@@ -77,6 +80,8 @@ pub struct FrameConfig {
     pub clock: Option<Acceleration>,
     /// Limit of a graceful stop, in seconds of real time.
     pub grace_s: u64,
+    /// How the engine works.
+    pub engine: EngineConfig,
 }
 
 impl Default for FrameConfig {
@@ -101,6 +106,7 @@ impl Default for FrameConfig {
             smtp: None,
             clock: None,
             grace_s: 25,
+            engine: EngineConfig::default(),
         }
     }
 }
@@ -112,6 +118,33 @@ impl FrameConfig {
     /// One sentence per problem, for the operator.
     pub fn operators(&self) -> Result<Operators, String> {
         Operators::new(self.operator_token.clone(), self.operator_tokens.clone())
+    }
+}
+
+/// How the engine works. The defaults are what `docs/performance.md` measures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EngineConfig {
+    /// Most inputs that one transaction settles, 1 to 1,024. 1 is one commit per message: what the
+    /// bench compares batches with.
+    pub batch: u16,
+}
+
+impl EngineConfig {
+    /// The largest batch.
+    pub(crate) fn batch(self) -> usize {
+        usize::from(self.batch.clamp(1, 1_024))
+    }
+
+    /// Deliveries unsettled at a time: at most two batches.
+    pub(crate) fn prefetch(self) -> u16 {
+        self.batch.clamp(1, 1_024) * 2
+    }
+}
+
+impl Default for EngineConfig {
+    fn default() -> Self {
+        Self { batch: 256 }
     }
 }
 

@@ -22,7 +22,7 @@ pub use api::{
     AskKind, Attempt, Context, Decision, Effect, Equipment, Etape, Input, Limit, Meta,
     OperatorAction, Outgoing, Refusal, Repeat, Service,
 };
-pub use config::FrameConfig;
+pub use config::{EngineConfig, FrameConfig};
 pub use ingress::Ingress;
 pub use lifecycle::{EX_USAGE, Host, Running, StartError, run_main, start, stop_signal};
 pub use operators::Operators;

@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 
 use crate::{
     api::{Equipment, Service},
-    config::{self, FrameConfig, LinksConfig},
+    config::{self, EngineConfig, FrameConfig, LinksConfig},
     engine::{Engine, INPUTS, Parts, bells},
     http::{self, Web},
     ingress::{Ingress, event_row},
@@ -45,6 +45,8 @@ pub struct Host {
     pub operators: Operators,
     /// A folder of the service's own.
     pub data_dir: PathBuf,
+    /// How its engine works.
+    pub engine: EngineConfig,
 }
 
 /// A service that runs.
@@ -113,8 +115,18 @@ impl Running {
 /// # Errors
 /// [`StartError`] when its settings make no sense or its store cannot be used.
 pub async fn start<S: Service>(config: S::Config, host: Host) -> Result<Running, StartError> {
-    let Host { clock, store, transport, referentiel, listener, links, smtp, operators, data_dir } =
-        host;
+    let Host {
+        clock,
+        store,
+        transport,
+        referentiel,
+        listener,
+        links,
+        smtp,
+        operators,
+        data_dir,
+        engine: settings,
+    } = host;
     let addr = listener.local_addr()?;
     std::fs::create_dir_all(&data_dir)?;
     let base_url = links.base_url.unwrap_or_else(|| format!("http://{addr}"));
@@ -151,6 +163,7 @@ pub async fn start<S: Service>(config: S::Config, host: Host) -> Result<Running,
         metrics: Metrics::new(S::NAME),
         tasks: tasks.clone(),
         bells,
+        settings,
     }));
     let door = Arc::clone(&engine);
     tasks.spawn_until_stopped(async move {
@@ -300,6 +313,7 @@ async fn start_configured<S: Service>(
         smtp: frame.smtp.clone(),
         operators: frame.operators().map_err(StartError::Config)?,
         data_dir: frame.data_dir.join(S::NAME),
+        engine: frame.engine,
         clock,
     };
     Ok((start::<S>(config, host).await?, transport))

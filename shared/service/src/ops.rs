@@ -251,7 +251,7 @@ impl<S: Service> Engine<S> {
         let closed = discarded::<S>(failure, self.clock.now());
         let writes = Writes { journal: vec![journal], ..closed };
         self.act(writes).await?;
-        let _ = self.bells.relay.send(busy);
+        let _ = self.bells.relay.send(busy.into());
         Ok(())
     }
 }

@@ -187,6 +187,9 @@ pub struct Writes {
     pub states: Vec<StateWrite>,
     /// Messages to publish; a row whose id already exists is kept as it is.
     pub outbox: Vec<OutboxRow>,
+    /// The lease under which `outbox` is born, and its end: its writer publishes it from memory.
+    /// A token below 0, where no claim's is. Without one, it is due at once.
+    pub outbox_lease: Option<(i64, DateTime<Utc>)>,
     /// Asks; a row whose id already exists is kept as it is.
     pub asks: Vec<AskRow>,
     /// Cancels the unanswered asks of (key, kind) that are older than this batch.
@@ -363,6 +366,11 @@ pub trait Store: Send + Sync {
 
     /// Counts for metrics.
     async fn stats(&self) -> Result<Stats, StoreError>;
+
+    /// Makes room for the inbox marks of the days `from` to `until`, where that must be done ahead.
+    async fn prepare_inbox(&self, _from: NaiveDate, _until: NaiveDate) -> Result<(), StoreError> {
+        Ok(())
+    }
 
     /// Forgets inbox marks older than `before`.
     async fn purge_inbox(&self, before: NaiveDate) -> Result<(), StoreError>;

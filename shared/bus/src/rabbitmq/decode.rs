@@ -1,8 +1,6 @@
 //! From an AMQP message to a [`Delivery`](crate::Delivery)'s content, and back: CloudEvents binary
 //! mode in `cloudEvents_*` headers, native properties filled as well. Structured mode is read.
 
-use std::collections::BTreeMap;
-
 use chrono::{DateTime, Utc};
 use contracts::{Envelope, Flux};
 use lapin::{
@@ -53,13 +51,15 @@ impl Reading<'_> {
         body: Vec<u8>,
     ) -> Decoded {
         let headers = properties.headers().as_ref();
-        let texts = headers.map(texts_of).unwrap_or_default();
         let death = headers.filter(|_| self.dead_letters).and_then(first_death);
         let (exchange, routing_key) =
             death.unwrap_or_else(|| (exchange.to_owned(), routing_key.to_owned()));
         let flux = exchange.strip_prefix(self.prefix).and_then(flux_of);
+        let said = headers
+            .filter(|_| self.identity_header)
+            .and_then(|headers| headers.inner().get(IDENTITY_HEADER).and_then(text_of));
         let user = if self.identity_header {
-            texts.get(IDENTITY_HEADER).map(String::as_str)
+            said.as_deref()
         } else {
             properties.user_id().as_ref().map(ShortString::as_str)
         };
@@ -73,7 +73,7 @@ impl Reading<'_> {
         let (envelope, invalid) = if is_structured {
             structured(body, &routing_key, fallback)
         } else {
-            binary(texts, body).assemble(&routing_key, fallback)
+            binary(headers, body).assemble(&routing_key, fallback)
         };
         let rejection = self
             .dead_letters
@@ -142,11 +142,6 @@ pub(super) fn short(text: &str) -> Option<ShortString> {
     ShortString::try_new(text).ok()
 }
 
-fn texts_of(headers: &FieldTable) -> BTreeMap<String, String> {
-    let pairs = headers.inner().iter();
-    pairs.filter_map(|(name, value)| Some((name.as_str().to_owned(), text_of(value)?))).collect()
-}
-
 fn text_of(value: &AMQPValue) -> Option<String> {
     if let Some(text) = value.as_long_string() {
         return String::from_utf8(text.as_bytes().to_vec()).ok();
@@ -154,21 +149,27 @@ fn text_of(value: &AMQPValue) -> Option<String> {
     value.as_short_string().map(|text| text.as_str().to_owned())
 }
 
-fn binary(mut texts: BTreeMap<String, String>, data: Vec<u8>) -> Raw {
-    let mut take = |name: &str| texts.remove(&format!("{ATTRIBUTE}{name}"));
-    Raw {
-        specversion: take("specversion"),
-        id: take("id"),
-        source: take("source"),
-        message_type: take("type"),
-        subject: take("subject"),
-        time: take("time"),
-        sequence: take("sequence"),
-        correlation_id: take("correlationid"),
-        causation_id: take("causationid"),
-        traceparent: take("traceparent"),
-        data,
+fn binary(headers: Option<&FieldTable>, data: Vec<u8>) -> Raw {
+    let mut raw = Raw { data, ..Raw::default() };
+    let Some(headers) = headers else { return raw };
+    for (name, value) in headers.inner() {
+        let Some(name) = name.as_str().strip_prefix(ATTRIBUTE) else { continue };
+        let attribute = match name {
+            "specversion" => &mut raw.specversion,
+            "id" => &mut raw.id,
+            "source" => &mut raw.source,
+            "type" => &mut raw.message_type,
+            "subject" => &mut raw.subject,
+            "time" => &mut raw.time,
+            "sequence" => &mut raw.sequence,
+            "correlationid" => &mut raw.correlation_id,
+            "causationid" => &mut raw.causation_id,
+            "traceparent" => &mut raw.traceparent,
+            _ => continue,
+        };
+        *attribute = text_of(value);
     }
+    raw
 }
 
 fn structured(

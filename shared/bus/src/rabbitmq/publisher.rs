@@ -1,15 +1,17 @@
 //! Publishing with pipelined confirms.
 //!
-//! Each call has a channel of its own. lapin attaches a returned message to whichever confirm it
-//! completes next, not to the confirm of that message; on a channel of its own, once every confirm
-//! of the call is known, the set of returned ids is exact.
+//! Each call that has mandatory messages has a channel of its own. lapin attaches a returned message
+//! to whichever confirm it completes next, not to the confirm of that message; on a channel of its
+//! own, once every confirm of the call is known, the set of returned ids is exact. Other calls share
+//! a channel, and arrive in the order in which they were made.
 
 use std::{
-    collections::{BTreeSet, VecDeque},
+    collections::BTreeSet,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
+use futures_util::future::join_all;
 use kernel::failpoint;
 use lapin::{
     BasicProperties, Channel, PublisherConfirm,
@@ -41,18 +43,23 @@ pub(super) struct Publisher {
     /// The connection's user; `None` when the identity travels in a header.
     user: Option<String>,
     idle: Mutex<Vec<Channel>>,
+    /// The channel of every call that has no mandatory message, which cannot come back. It is held
+    /// while a call sends, so that calls arrive in the order in which they were made.
+    facts: tokio::sync::Mutex<Option<Channel>>,
 }
 
 /// A publication as AMQP wants it.
-struct Outgoing {
+struct Outgoing<'a> {
     exchange: ShortString,
     routing_key: ShortString,
     properties: BasicProperties,
+    mandatory: bool,
+    data: &'a [u8],
 }
 
 impl Publisher {
     pub(super) fn new(link: Link, prefix: String, user: Option<String>) -> Self {
-        Self { link, prefix, user, idle: Mutex::default() }
+        Self { link, prefix, user, idle: Mutex::default(), facts: tokio::sync::Mutex::default() }
     }
 
     /// Publishes in order; one confirmation each, in order.
@@ -61,50 +68,69 @@ impl Publisher {
         messages: &[Publication],
         identity: &Identity,
     ) -> Vec<Confirmation> {
-        let channel = match self.channel().await {
-            Ok(channel) => channel,
-            Err(error) => {
-                warn!(error = %chain(&error), messages = messages.len(), "cannot publish");
-                return vec![Confirmation::Failed; messages.len()];
-            }
+        let published = if messages.iter().any(|message| message.mandatory) {
+            self.publish_requests(messages, identity).await
+        } else {
+            self.publish_facts(messages, identity).await
         };
+        published.unwrap_or_else(|error| {
+            warn!(error = %chain(&error), messages = messages.len(), "cannot publish");
+            vec![Confirmation::Failed; messages.len()]
+        })
+    }
+
+    /// Several calls share a channel: what nobody takes is dropped by the broker, never returned.
+    async fn publish_facts(
+        &self,
+        messages: &[Publication],
+        identity: &Identity,
+    ) -> Result<Vec<Confirmation>, BusError> {
         let mut call = Call::new(messages.len());
-        for (index, message) in messages.iter().enumerate() {
-            let Some(outgoing) = self.outgoing(message, identity) else { continue };
-            if call.waiting.len() >= IN_FLIGHT {
-                call.settle_oldest().await;
+        for (part, first) in messages.chunks(IN_FLIGHT).zip((0..).step_by(IN_FLIGHT)) {
+            let outgoing = self.outgoing_all(part, identity, first);
+            let mut held = self.facts.lock().await;
+            let channel = match held.take().filter(|channel| channel.status().connected()) {
+                Some(channel) => channel,
+                None => self.channel().await?,
+            };
+            call.send(&channel, outgoing).await;
+            if call.broken.is_none() {
+                *held = Some(channel.clone());
             }
+            drop(held);
+            call.settle().await;
+            if let Some(error) = &call.broken {
+                note_broken(error);
+                // Whoever still has it sees it closed, and takes another one.
+                close_broken(&channel).await;
+                break;
+            }
+        }
+        Ok(call.outcome(messages))
+    }
+
+    /// A channel of its own for the whole call.
+    async fn publish_requests(
+        &self,
+        messages: &[Publication],
+        identity: &Identity,
+    ) -> Result<Vec<Confirmation>, BusError> {
+        let channel = self.channel().await?;
+        let mut call = Call::new(messages.len());
+        for (part, first) in messages.chunks(IN_FLIGHT).zip((0..).step_by(IN_FLIGHT)) {
+            call.send(&channel, self.outgoing_all(part, identity, first)).await;
+            call.settle().await;
             if call.broken.is_some() {
                 break;
             }
-            let sent = channel.basic_publish(
-                outgoing.exchange,
-                outgoing.routing_key,
-                BasicPublishOptions { mandatory: message.mandatory, immediate: false },
-                &message.envelope.data,
-                outgoing.properties,
-            );
-            match patiently(sent).await {
-                Ok(confirm) => {
-                    failpoint("publish-begun");
-                    call.waiting.push_back((index, confirm));
-                }
-                Err(error) => call.broken = Some(error),
-            }
-        }
-        failpoint("publish-sent");
-        while !call.waiting.is_empty() {
-            call.settle_oldest().await;
         }
         if let Some(error) = &call.broken {
-            let code = refusal(error).unwrap_or_default();
-            warn!(error = %chain(error), code, "a channel broke while publishing");
-            // Best effort: a channel that the broker closed cannot be closed again.
-            let _ = timeout(Duration::from_secs(1), channel.close(200, "OK".into())).await;
+            note_broken(error);
+            close_broken(&channel).await;
         } else {
             self.idle().push(channel);
         }
-        call.outcome(messages)
+        Ok(call.outcome(messages))
     }
 
     /// Answers whether the broker answers.
@@ -125,6 +151,10 @@ impl Publisher {
 
     pub(super) async fn close(&self) {
         self.idle().clear();
+        // A call that is sending ends by itself: its connection is closed below.
+        if let Ok(mut facts) = self.facts.try_lock() {
+            *facts = None;
+        }
         self.link.close().await;
     }
 
@@ -155,8 +185,19 @@ impl Publisher {
         Ok(channel)
     }
 
+    /// Those that can be published, each with its place in the call.
+    fn outgoing_all<'a>(
+        &self,
+        messages: &'a [Publication],
+        identity: &Identity,
+        first: usize,
+    ) -> Vec<(usize, Outgoing<'a>)> {
+        let each = messages.iter().zip(first..);
+        each.filter_map(|(m, index)| Some((index, self.outgoing(m, identity)?))).collect()
+    }
+
     /// `None` when the message can never be published as it is.
-    fn outgoing(&self, message: &Publication, identity: &Identity) -> Option<Outgoing> {
+    fn outgoing<'a>(&self, message: &'a Publication, identity: &Identity) -> Option<Outgoing<'a>> {
         if !identity.may_publish(message) {
             warn!(user = identity.user(), "an agency tried to publish outside of its own keys");
             return None;
@@ -166,6 +207,8 @@ impl Publisher {
                 exchange: short(&format!("{}{}", self.prefix, message.flux.exchange()))?,
                 routing_key: short(&message.routing_key)?,
                 properties: properties(&message.envelope, identity, self.user.as_deref())?,
+                mandatory: message.mandatory,
+                data: &message.envelope.data,
             })
         };
         let outgoing = outgoing();
@@ -180,9 +223,19 @@ impl Publisher {
     }
 }
 
+fn note_broken(error: &BusError) {
+    let code = refusal(error).unwrap_or_default();
+    warn!(error = %chain(error), code, "a channel broke while publishing");
+}
+
+/// Best effort: a channel that the broker closed cannot be closed again.
+async fn close_broken(channel: &Channel) {
+    let _ = timeout(Duration::from_secs(1), channel.close(200, "OK".into())).await;
+}
+
 /// The state of one call.
 struct Call {
-    waiting: VecDeque<(usize, PublisherConfirm)>,
+    waiting: Vec<(usize, PublisherConfirm)>,
     confirmations: Vec<Confirmation>,
     returned: BTreeSet<String>,
     broken: Option<BusError>,
@@ -191,31 +244,69 @@ struct Call {
 impl Call {
     fn new(messages: usize) -> Self {
         Self {
-            waiting: VecDeque::new(),
+            waiting: Vec::new(),
             confirmations: vec![Confirmation::Failed; messages],
             returned: BTreeSet::new(),
             broken: None,
         }
     }
 
-    async fn settle_oldest(&mut self) {
-        let Some((index, confirm)) = self.waiting.pop_front() else { return };
-        match timeout(CONFIRM_PATIENCE, confirm).await {
-            Ok(Ok(confirmation)) => {
-                if confirmation.is_ack() {
-                    self.confirmations[index] = Confirmation::Confirmed;
+    /// Sends every message, in order. All are handed to the connection before the first is waited
+    /// for: a message that is waited for alone costs a change of thread.
+    async fn send(&mut self, channel: &Channel, messages: Vec<(usize, Outgoing<'_>)>) {
+        let sent = messages.into_iter().map(async |(index, message)| {
+            let options = BasicPublishOptions { mandatory: message.mandatory, immediate: false };
+            let sent = channel.basic_publish(
+                message.exchange,
+                message.routing_key,
+                options,
+                message.data,
+                message.properties,
+            );
+            let sent = sent.await;
+            if sent.is_ok() {
+                failpoint("publish-begun");
+            }
+            (index, sent)
+        });
+        let all = async { Ok(join_all(sent).await) };
+        match patiently(all).await {
+            Ok(sent) => {
+                for (index, sent) in sent {
+                    match sent {
+                        Ok(confirm) => self.waiting.push((index, confirm)),
+                        Err(error) => self.broken = Some(BusError::Away(Box::new(error))),
+                    }
                 }
-                let returned = confirmation.take_message();
-                let id = returned.and_then(|m| m.delivery.properties.message_id().clone());
-                self.returned.extend(id.map(|id| id.as_str().to_owned()));
             }
-            Ok(Err(error)) => self.broken = Some(BusError::Away(Box::new(error))),
-            Err(elapsed) => {
-                self.broken = Some(BusError::Away(Box::new(elapsed)));
-                // The rest of the call had as much time: do not wait for each of them again.
-                self.waiting.clear();
-            }
+            Err(error) => self.broken = Some(error),
         }
+        failpoint("publish-sent");
+    }
+
+    /// Waits for every confirm.
+    async fn settle(&mut self) {
+        let waiting = std::mem::take(&mut self.waiting);
+        let all = async {
+            for (index, confirm) in waiting {
+                match confirm.await {
+                    Ok(confirmation) => self.settled(index, confirmation),
+                    Err(error) => self.broken = Some(BusError::Away(Box::new(error))),
+                }
+            }
+        };
+        if let Err(elapsed) = timeout(CONFIRM_PATIENCE, all).await {
+            self.broken = Some(BusError::Away(Box::new(elapsed)));
+        }
+    }
+
+    fn settled(&mut self, index: usize, confirmation: lapin::Confirmation) {
+        if confirmation.is_ack() {
+            self.confirmations[index] = Confirmation::Confirmed;
+        }
+        let returned = confirmation.take_message();
+        let id = returned.and_then(|m| m.delivery.properties.message_id().clone());
+        self.returned.extend(id.map(|id| id.as_str().to_owned()));
     }
 
     fn outcome(mut self, messages: &[Publication]) -> Vec<Confirmation> {

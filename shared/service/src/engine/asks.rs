@@ -17,7 +17,7 @@ use tokio::sync::{Semaphore, mpsc::UnboundedReceiver};
 use uuid::Uuid;
 
 use super::{
-    Engine,
+    Engine, LEASE,
     bells::{ANSWERS, Woken},
     item::ask_meta,
     sortie::{announce, meta_text},
@@ -140,7 +140,7 @@ impl<S: Service> Engine<S> {
         }
         let now = self.clock.now();
         let (paused, _) = gates.paused(now);
-        let asks = self.store.claim_asks(now, self.lease_end(), &paused, CLAIM).await?;
+        let asks = self.store.claim_asks(now, self.lease_end(LEASE), &paused, CLAIM).await?;
         let count = asks.len();
         if count > 0 {
             failpoint("ask-claimed");
@@ -249,7 +249,7 @@ impl<S: Service> Engine<S> {
                     "call failed for good: kept as a failure");
                 if self.store.ask_failed(row.id, lease, *failure, vec![*announced]).await? {
                     failpoint("ask-failed");
-                    let _ = self.bells.relay.send(self.clock.busy());
+                    let _ = self.bells.relay.send(self.clock.busy().into());
                 }
             }
         }

@@ -134,7 +134,7 @@ pub fn fault<S: Service>(row: &AskRow, fault: &Fault, now: DateTime<Utc>) -> Aft
 
 /// The publication of an outbox row.
 pub fn publication(row: &OutboxRow) -> Publication {
-    super::relay::publication(row)
+    super::relay::publication(row.clone())
 }
 
 /// The input that replays a failure.

@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use chrono::{DateTime, Utc};
 use kernel::Busy;
+use store::{Leased, OutboxRow};
 use tokio::sync::mpsc;
 
-use super::Engine;
+use super::{Engine, envois::Envoi};
 use crate::api::Service;
 
 /// Inputs may be due.
@@ -20,14 +21,14 @@ pub(super) const ANSWERS: u8 = 2;
 pub(crate) struct Bells {
     pub inputs: mpsc::UnboundedSender<Busy>,
     pub asks: mpsc::UnboundedSender<Busy>,
-    pub relay: mpsc::UnboundedSender<Busy>,
+    pub relay: mpsc::UnboundedSender<Envoi>,
 }
 
 /// The listening ends of [`Bells`].
 pub(crate) struct Ears {
     pub inputs: mpsc::UnboundedReceiver<Busy>,
     pub asks: mpsc::UnboundedReceiver<Busy>,
-    pub relay: mpsc::UnboundedReceiver<Busy>,
+    pub relay: mpsc::UnboundedReceiver<Envoi>,
 }
 
 /// A pair of each.
@@ -96,7 +97,7 @@ impl Follows {
 }
 
 impl<S: Service> Engine<S> {
-    pub(super) fn ring(&self, follows: Follows) {
+    pub(super) fn ring(&self, follows: Follows, rows: Vec<Leased<OutboxRow>>) {
         // A loop is gone only at shutdown: what waits in the store is taken at the next start.
         if let Some(due) = follows.later {
             self.sooner_inputs.note(due);
@@ -108,7 +109,7 @@ impl<S: Service> Engine<S> {
             let _ = self.bells.asks.send(self.clock.busy());
         }
         if follows.outbox {
-            let _ = self.bells.relay.send(self.clock.busy());
+            let _ = self.bells.relay.send(Envoi { busy: self.clock.busy(), rows });
         }
     }
 
@@ -119,12 +120,12 @@ impl<S: Service> Engine<S> {
     }
 
     /// Waits for a bell or for `due`; `None` when stopping. What is returned keeps time still.
-    pub(crate) async fn wait(
+    pub(crate) async fn wait<T: From<Busy>>(
         &self,
-        ear: &mut mpsc::UnboundedReceiver<Busy>,
+        ear: &mut mpsc::UnboundedReceiver<T>,
         due: Option<DateTime<Utc>>,
         held: Vec<Busy>,
-    ) -> Option<(Vec<Busy>, Woken)> {
+    ) -> Option<(Vec<T>, Woken)> {
         let timer = due.map(|at| self.clock.timer(at));
         drop(held);
         let alarm = async {
@@ -143,7 +144,7 @@ impl<S: Service> Engine<S> {
                 }
                 Some((held, Woken::Rung))
             }
-            busy = alarm => Some((vec![busy], Woken::Due)),
+            busy = alarm => Some((vec![T::from(busy)], Woken::Due)),
         }
     }
 }

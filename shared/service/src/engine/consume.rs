@@ -2,15 +2,25 @@
 
 use std::time::Duration;
 
-use bus::{BusError, Consumer, QueueSpec};
+use bus::{BusError, Consumer, Delivery, QueueSpec};
 use contracts::Incoming;
-use kernel::failpoint;
+use futures_util::{StreamExt, stream::FuturesUnordered};
+use kernel::{Busy, failpoint};
 
-use super::{BATCH, Engine, chain, item::Item};
+use super::{Engine, chain, item::Item};
 use crate::api::Service;
 
-/// At most two batches are unsettled.
-const PREFETCH: u16 = 512;
+/// Batches in flight, of one queue.
+const BATCHES: usize = 2;
+
+/// A batch whose work is over.
+struct Handled {
+    tags: Vec<u64>,
+    /// Everything is settled in the store; false when the service stopped before.
+    committed: bool,
+    /// Virtual time stands still until the batch is acknowledged.
+    _held: Vec<Busy>,
+}
 
 /// The queues that the service reads: its own, and what the broker dead-lettered after repeated
 /// crashes, its own and that of the family of agencies it answers for; those become failures.
@@ -25,7 +35,7 @@ impl<S: Service> Engine<S> {
     /// Binds a queue before the service is said to be started, so that nothing published from then
     /// on is missed; a broker that is away is met by the loop.
     pub(super) async fn bind(&self, queue: &QueueSpec) -> Option<Box<dyn Consumer>> {
-        self.transport.consume(queue, PREFETCH).await.ok()
+        self.transport.consume(queue, self.settings.prefetch()).await.ok()
     }
 
     pub(super) async fn consume_loop(&self, queue: QueueSpec, first: Option<Box<dyn Consumer>>) {
@@ -33,7 +43,7 @@ impl<S: Service> Engine<S> {
         while !self.tasks.is_stopping() {
             let consumer = match bound.take() {
                 Some(consumer) => Ok(consumer),
-                None => self.transport.consume(&queue, PREFETCH).await,
+                None => self.transport.consume(&queue, self.settings.prefetch()).await,
             };
             match consumer {
                 Ok(mut consumer) => {
@@ -54,39 +64,55 @@ impl<S: Service> Engine<S> {
         }
     }
 
+    /// Batches follow each other: while one commits, the next is decoded and decided. Of one key,
+    /// the lanes keep the order.
     async fn drain(&self, consumer: &mut dyn Consumer) {
+        let mut works = FuturesUnordered::new();
         loop {
-            let batch = tokio::select! {
+            tokio::select! {
                 biased;
-                () = self.tasks.stopping() => return,
-                batch = consumer.next_batch(BATCH) => batch,
-            };
-            let deliveries = match batch {
-                Ok(deliveries) => deliveries,
-                Err(BusError::Closed) => return,
-                Err(error) => {
-                    tracing::warn!(service = S::NAME, error = %chain(&error), "consumer lost");
-                    return;
+                () = self.tasks.stopping() => break,
+                Some(handled) = works.next() => self.settle(consumer, handled).await,
+                batch = consumer.next_batch(self.settings.batch()), if works.len() < BATCHES => {
+                    match batch {
+                        Ok(deliveries) if deliveries.is_empty() => {}
+                        Ok(deliveries) => works.push(self.handle(deliveries)),
+                        Err(BusError::Closed) => break,
+                        Err(error) => {
+                            tracing::warn!(service = S::NAME, error = %chain(&error),
+                                "consumer lost");
+                            break;
+                        }
+                    }
                 }
-            };
-            if deliveries.is_empty() {
-                continue;
             }
-            failpoint("message-received");
-            let now = self.clock.now();
-            let tags: Vec<u64> = deliveries.iter().map(|d| d.tag).collect();
-            let held: Vec<_> = deliveries.iter().map(|d| d.busy.clone()).collect();
-            let items = deliveries.into_iter().map(|d| Item::from_delivery(d, now)).collect();
-            let committed = self.process(items).await;
-            failpoint("message-committed");
-            let settled =
-                if committed { consumer.ack(&tags).await } else { consumer.release(&tags).await };
-            failpoint("message-ack-asked");
-            drop(held);
-            if let Err(error) = settled {
-                tracing::warn!(service = S::NAME, error = %chain(&error),
-                    "not acknowledged: the broker delivers again, the inbox knows");
-            }
+        }
+        while let Some(handled) = works.next().await {
+            self.settle(consumer, handled).await;
+        }
+    }
+
+    async fn handle(&self, deliveries: Vec<Delivery>) -> Handled {
+        failpoint("message-received");
+        let now = self.clock.now();
+        let tags = deliveries.iter().map(|d| d.tag).collect();
+        let held = deliveries.iter().map(|d| d.busy.clone()).collect();
+        let items = deliveries.into_iter().map(|d| Item::from_delivery(d, now)).collect();
+        let committed = self.process(items).await;
+        failpoint("message-committed");
+        Handled { tags, committed, _held: held }
+    }
+
+    async fn settle(&self, consumer: &mut dyn Consumer, handled: Handled) {
+        let settled = if handled.committed {
+            consumer.ack(&handled.tags).await
+        } else {
+            consumer.release(&handled.tags).await
+        };
+        failpoint("message-ack-asked");
+        if let Err(error) = settled {
+            tracing::warn!(service = S::NAME, error = %chain(&error),
+                "not acknowledged: the broker delivers again, the inbox knows");
         }
     }
 }

@@ -13,8 +13,8 @@ use store::{FailureRow, InputKind, InputRow, Loaded, RowContext, StateWrite, Wri
 use uuid::Uuid;
 
 use super::{
-    item::{Bad, Item, Ready, Settle, ask_row},
-    sortie::{announce, announce_closed, effect_id, follow_task, input_row, meta_text, outbox_row},
+    item::{Bad, Item, Ready, Settle},
+    sortie::{announce, announce_closed, ask_row, effect_id, follow_task, input_row, outbox_row},
     stored::{Stored, parse_state},
 };
 use crate::api::{AskKind, Context, Decision, Effect, Etape, Input, Outgoing, Service};
@@ -290,7 +290,7 @@ impl<S: Service> Folder<'_, S> {
             code: bad.code.clone(),
             reason: bad.reason.clone(),
             body: item.keep.body.clone(),
-            meta: meta_text(&item.keep.meta),
+            meta: item.keep.meta.text(),
             first_seen: self.shared.now,
             attempts: 1,
             outcome: None,

@@ -8,7 +8,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use uuid::Uuid;
 
 use super::{
-    BATCH, Engine,
+    Engine, LEASE,
     bells::{ANSWERS, INPUTS, Woken},
     item::Item,
 };
@@ -59,24 +59,25 @@ impl<S: Service> Engine<S> {
         if self.tasks.is_stopping() {
             return Ok(false);
         }
+        let batch = self.settings.batch();
         let claim = self.claim.swap(0, Ordering::AcqRel);
-        let (now, until) = (self.clock.now(), self.lease_end());
+        let (now, until) = (self.clock.now(), self.lease_end(LEASE));
         let (mut answers, mut inputs) = (Vec::new(), Vec::new());
         if claim & ANSWERS != 0 {
-            answers = self.store.claim_answers(now, until, BATCH).await?;
+            answers = self.store.claim_answers(now, until, batch).await?;
         }
         if claim & INPUTS != 0 {
-            inputs = self.store.claim_inputs(now, until, BATCH).await?;
+            inputs = self.store.claim_inputs(now, until, batch).await?;
         }
         if answers.is_empty() && inputs.is_empty() {
             return Ok(false);
         }
         failpoint(if answers.is_empty() { "inputs-claimed" } else { "answers-claimed" });
         // A full claim may have left some.
-        if answers.len() == BATCH {
+        if answers.len() == batch {
             self.claim.fetch_or(ANSWERS, Ordering::AcqRel);
         }
-        if inputs.len() == BATCH {
+        if inputs.len() == batch {
             self.claim.fetch_or(INPUTS, Ordering::AcqRel);
         }
         let mut items: Vec<Item<S>> = answers.into_iter().map(Item::from_answer).collect();

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use store::{AnswerRow, FailureRow, InputKind, InputRow, Leased, Mark, RowContext};
 use uuid::Uuid;
 
-use crate::api::{AskKind, Input, Meta, Service};
+use super::replay::KeepMeta;
+use crate::api::{Input, Meta, Service};
 
 /// One input of a batch.
 pub(crate) struct Item<S: Service> {
@@ -70,8 +71,8 @@ pub(crate) struct Keep {
     pub origin: &'static str,
     /// The body, as bytes.
     pub body: Vec<u8>,
-    /// What a replay needs besides, as JSON.
-    pub meta: FailureMeta,
+    /// What a replay needs besides.
+    pub meta: KeepMeta,
 }
 
 /// What a replay needs besides the body.
@@ -207,16 +208,6 @@ impl<S: Service> Item<S> {
         bad: Option<Bad>,
     ) -> Self {
         let data = std::mem::take(&mut envelope.data);
-        let agence = match origin {
-            Origin::Agence(a) => Some(a.to_string()),
-            Origin::Relais => None,
-        };
-        let meta = FailureMeta::Message {
-            exchange: flux.exchange().to_owned(),
-            routing_key: routing_key.to_owned(),
-            agence,
-            envelope: envelope.to_structured(),
-        };
         let decoded = match bad {
             Some(bad) => Err(bad),
             None => S::Message::decode(&envelope.message_type, &data)
@@ -245,7 +236,16 @@ impl<S: Service> Item<S> {
             happened: Some(envelope.time),
             settle: Settle::Nothing,
             body,
-            keep: Keep { origin: "message", body: data, meta },
+            keep: Keep {
+                origin: "message",
+                body: data,
+                meta: KeepMeta::Message(Box::new((
+                    flux,
+                    routing_key.to_owned(),
+                    origin.clone(),
+                    envelope,
+                ))),
+            },
             replays: None,
         }
     }
@@ -291,13 +291,13 @@ impl<S: Service> Item<S> {
             keep: Keep {
                 origin: if wake.is_some() { "wake" } else { "event" },
                 body: row.body.clone().into_bytes(),
-                meta: FailureMeta::Input {
+                meta: KeepMeta::Other(FailureMeta::Input {
                     id: row.id,
                     key: row.key.clone(),
                     wake,
                     cause: row.cause.clone(),
                     correlation_id: row.context.correlation_id.clone(),
-                },
+                }),
             },
             replays: None,
         }
@@ -329,7 +329,11 @@ impl<S: Service> Item<S> {
             happened: None,
             settle: Settle::Nothing,
             body,
-            keep: Keep { origin: "answer", body: answer.into_bytes(), meta: ask_meta(ask, true) },
+            keep: Keep {
+                origin: "answer",
+                body: answer.into_bytes(),
+                meta: KeepMeta::Other(ask_meta(ask, true)),
+            },
             replays: None,
         }
     }
@@ -347,31 +351,6 @@ pub(crate) fn ask_meta(ask: &store::AskRow, answered: bool) -> FailureMeta {
         cause: ask.cause.clone(),
         correlation_id: ask.context.correlation_id.clone(),
         answered,
-    }
-}
-
-/// A new ask row.
-pub(crate) fn ask_row<S: Service>(
-    id: Uuid,
-    key: &str,
-    ask: &S::Ask,
-    now: DateTime<Utc>,
-    cause: &str,
-    context: RowContext,
-) -> store::AskRow {
-    store::AskRow {
-        id,
-        key: key.to_owned(),
-        kind: ask.kind().to_owned(),
-        agency: ask.agency().to_owned(),
-        body: serde_json::to_string(ask).expect("asks encode: their maps have string keys"),
-        due_at: now,
-        created_at: now,
-        attempts: 0,
-        ambiguous: false,
-        last_error: None,
-        cause: cause.to_owned(),
-        context,
     }
 }
 

@@ -6,6 +6,7 @@ mod asks;
 pub mod banc;
 mod bells;
 mod consume;
+mod envois;
 mod fold;
 mod inputs;
 mod item;
@@ -31,10 +32,11 @@ use tokio::sync::Mutex;
 use self::{
     bells::{ANSWERS, Follows, Sooner},
     consume::queues,
+    envois::{Embarked, Envois},
     fold::{Outcome, Shared, fold},
     item::Item,
 };
-use crate::{api::Service, metrics::Metrics, telemetry};
+use crate::{api::Service, config::EngineConfig, metrics::Metrics, telemetry};
 
 pub(crate) use self::{
     bells::{Bells, Ears, INPUTS, bells},
@@ -43,15 +45,18 @@ pub(crate) use self::{
     stored::read_state,
 };
 
-/// Largest batch.
-const BATCH: usize = 256;
 /// How long a claim lasts, in real time, before somebody else may take the row.
 const LEASE: Duration = Duration::from_mins(5);
+/// The same for messages to publish, which takes seconds; what it covers and nobody settled is
+/// published again, under the same id.
+const OUTBOX_LEASE: Duration = Duration::from_mins(1);
 /// The same on an accelerated clock, on which only demonstrations and tests run: five real minutes
 /// would be months of business time, and what a killed process held would miss its whole story.
 const LEASE_ACCELERATED: Duration = Duration::from_secs(5);
 /// How often the store is looked at when nothing woke a loop: rows left by a crash of a replica.
 const POLL: Duration = Duration::from_secs(1);
+/// Days ahead for which the inbox is made ready.
+const AHEAD_DAYS: i64 = 7;
 /// Lanes: keys decided at the same time in one process.
 const LANES: usize = 4;
 
@@ -73,6 +78,9 @@ pub(crate) struct Engine<S: Service> {
     sooner_inputs: Sooner,
     sooner_asks: Sooner,
     lanes: Vec<Mutex<()>>,
+    /// Rows of the outbox on their way to the relay.
+    envois: Envois,
+    settings: EngineConfig,
 }
 
 /// What an engine is made of.
@@ -86,6 +94,7 @@ pub(crate) struct Parts<S: Service> {
     pub metrics: Metrics,
     pub tasks: Tasks,
     pub bells: Bells,
+    pub settings: EngineConfig,
 }
 
 impl<S: Service> Engine<S> {
@@ -105,12 +114,15 @@ impl<S: Service> Engine<S> {
             sooner_inputs: Sooner::default(),
             sooner_asks: Sooner::default(),
             lanes: (0..LANES).map(|_| Mutex::new(())).collect(),
+            envois: Envois::new(),
+            settings: parts.settings,
         }
     }
 
     /// Binds the queues, then starts every loop.
     pub(crate) async fn start(self: &Arc<Self>, ears: Ears) {
         let Ears { inputs, asks, relay } = ears;
+        self.prepare_inbox().await;
         for queue in queues::<S>() {
             let bound = self.bind(&queue).await;
             let engine = Arc::clone(self);
@@ -198,19 +210,22 @@ impl<S: Service> Engine<S> {
         };
         let mut outcomes = Vec::new();
         let mut follows = Follows::default();
+        let mut embarked = None;
         self.store
             .transact(&marks, &keys, &mut |loaded| {
-                let (writes, each) = match refused {
+                let (mut writes, each) = match refused {
                     None => fold(items, loaded, &shared),
                     Some(reason) => fold::refuse(items, loaded, &shared, reason),
                 };
                 outcomes = each;
                 follows = Follows::of(&writes, shared.now);
+                let until = self.lease_end(OUTBOX_LEASE);
+                embarked = self.envois.embark(&mut writes, until, &self.tasks);
                 writes
             })
             .await?;
         self.note_back();
-        self.ring(follows);
+        self.ring(follows, embarked.map(Embarked::into_rows).unwrap_or_default());
         self.count(items, &outcomes, started.elapsed(), shared.now);
         Ok(())
     }
@@ -238,10 +253,10 @@ impl<S: Service> Engine<S> {
         Some(due.map_or(poll, |d| d.min(poll)))
     }
 
-    /// The end of a lease taken now.
-    pub(crate) fn lease_end(&self) -> DateTime<Utc> {
-        let accelerated = self.clock.real_duration(LEASE).is_some_and(|real| real != LEASE);
-        let lease = if accelerated { LEASE_ACCELERATED } else { LEASE };
+    /// The end of a lease taken now for `lease`.
+    pub(crate) fn lease_end(&self, lease: Duration) -> DateTime<Utc> {
+        let accelerated = self.clock.real_duration(lease).is_some_and(|real| real != lease);
+        let lease = if accelerated { LEASE_ACCELERATED } else { lease };
         self.clock.now() + self.clock.business_duration(lease)
     }
 
@@ -269,6 +284,16 @@ impl<S: Service> Engine<S> {
         }
     }
 
+    /// Makes room for the marks of the days to come; those of a day that has none cost more, and are
+    /// kept all the same.
+    async fn prepare_inbox(&self) {
+        let today = self.clock.now().date_naive();
+        let (from, until) = (today - TimeDelta::days(1), today + TimeDelta::days(AHEAD_DAYS));
+        if let Err(error) = self.store.prepare_inbox(from, until).await {
+            self.note_away(&error);
+        }
+    }
+
     async fn purge_loop(&self) {
         loop {
             let before = self.clock.now().date_naive() - TimeDelta::days(item::INBOX_DAYS + 1);
@@ -276,6 +301,7 @@ impl<S: Service> Engine<S> {
                 self.note_away(&error);
             }
             drop(self.clock.sleep(Duration::from_hours(24)).await);
+            self.prepare_inbox().await;
         }
     }
 }

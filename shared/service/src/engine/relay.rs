@@ -1,43 +1,282 @@
-//! Publishes what was committed: claims by lease, publishes with pipelined confirms, deletes on
-//! confirm. What nobody takes is kept, opens a failure, and is tried again every five minutes.
+//! Publishes what was committed. Rows come in two ways: straight from the commit that wrote them,
+//! born under a lease of this process, or claimed from the store (what a crash, a refusal or
+//! another kind of commit left there). Several batches are in flight; each is deleted on confirm.
+//! What nobody takes is kept, opens a failure, and is tried again every five minutes.
 
-use std::{collections::BTreeSet, time::Instant};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    pin::Pin,
+    time::{Duration, Instant},
+};
 
 use bus::{Confirmation, Publication};
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::{StreamExt, stream::FuturesUnordered};
 use kernel::{Busy, failpoint};
 use store::{FailureRow, Leased, OutboxRow, StoreError, Writes};
 use tokio::sync::mpsc::UnboundedReceiver;
 use uuid::Uuid;
 
 use super::{
-    Engine,
+    Engine, OUTBOX_LEASE, POLL,
+    bells::Woken,
+    envois::Envoi,
     item::{FailureMeta, exchange_flux},
     sortie::{announce, announce_closed, meta_text},
 };
 use crate::api::Service;
 
-/// Publications in flight.
-const IN_FLIGHT: usize = 200;
+/// Publications of one batch.
+const LOT: usize = 200;
+/// Batches in flight.
+const LOTS: usize = 4;
+/// How often a relay that stops looks whether a commit still owes it rows.
+const LAST_LOOK: Duration = Duration::from_millis(20);
 
-impl<S: Service> Engine<S> {
-    pub(super) async fn relay_loop(&self, mut ear: UnboundedReceiver<Busy>) {
-        let mut held = vec![self.clock.busy()];
-        let mut returned = self.open_returns().await;
-        loop {
-            let due = match self.relay_some(&mut returned).await {
-                Ok(true) => continue,
-                Ok(false) => match self.store.next_due(&[]).await {
-                    Ok(next) => next.outbox,
-                    Err(error) => self.away_now(&error).await,
-                },
-                Err(error) => self.away_now(&error).await,
-            };
-            match self.wait(&mut ear, self.next_look(due), held).await {
-                Some((rung, _)) => held = rung,
-                None => return,
+/// What the relay is doing at the same time.
+type Works<'a> = FuturesUnordered<Pin<Box<dyn Future<Output = Step> + Send + 'a>>>;
+
+/// What ended.
+enum Step {
+    /// Rows were claimed.
+    Claimed(Result<Vec<Leased<OutboxRow>>, StoreError>),
+    /// A batch was published and settled.
+    Published(Published),
+}
+
+/// What became of a batch.
+#[derive(Default)]
+struct Published {
+    /// Messages that had come back, and whose failure is closed.
+    closed: Vec<Uuid>,
+    /// Rows that nobody takes, still leased.
+    unroutable: Vec<Leased<OutboxRow>>,
+    /// Some were given back to the store.
+    given_back: bool,
+    error: Option<StoreError>,
+}
+
+/// What the relay knows.
+struct Desk {
+    waiting: VecDeque<Leased<OutboxRow>>,
+    /// The store may hold rows that are due.
+    look: bool,
+    /// When it was last looked at.
+    looked: Instant,
+    /// A claim is in flight.
+    claiming: bool,
+    /// When the store holds something next, while `known`.
+    due: Option<DateTime<Utc>>,
+    known: bool,
+    /// Messages that came back and are kept.
+    returned: BTreeSet<Uuid>,
+}
+
+impl Desk {
+    /// Those of some rows that had come back.
+    fn returned_of(&self, rows: &[Leased<OutboxRow>]) -> Vec<Uuid> {
+        if self.returned.is_empty() {
+            return Vec::new();
+        }
+        rows.iter().map(|leased| leased.row.id).filter(|id| self.returned.contains(id)).collect()
+    }
+
+    fn hear(&mut self, heard: Vec<Envoi>, held: &mut Vec<Busy>) {
+        for envoi in heard {
+            self.look |= envoi.rows.is_empty();
+            self.waiting.extend(envoi.rows);
+            // One guard holds time as well as many.
+            if held.is_empty() {
+                held.push(envoi.busy);
             }
         }
+    }
+}
+
+impl<S: Service> Engine<S> {
+    pub(super) async fn relay_loop(&self, mut ear: UnboundedReceiver<Envoi>) {
+        let mut held = vec![self.clock.busy()];
+        let returned = self.open_returns().await;
+        let mut desk = Desk {
+            waiting: VecDeque::new(),
+            look: true,
+            looked: Instant::now(),
+            claiming: false,
+            due: None,
+            known: false,
+            returned,
+        };
+        let mut works = Works::new();
+        loop {
+            self.begin(&mut desk, &mut works);
+            if works.is_empty() {
+                if self.tasks.is_stopping() {
+                    if self.envois.is_empty() && ear.is_empty() {
+                        return;
+                    }
+                    if let Ok(Some(envoi)) = tokio::time::timeout(LAST_LOOK, ear.recv()).await {
+                        desk.hear(vec![envoi], &mut held);
+                    }
+                    continue;
+                }
+                if !desk.known {
+                    self.ask_due(&mut desk).await;
+                }
+                match self.wait(&mut ear, self.next_look(desk.due), std::mem::take(&mut held)).await
+                {
+                    Some((heard, Woken::Rung)) => desk.hear(heard, &mut held),
+                    Some((heard, Woken::Due)) => {
+                        desk.hear(heard, &mut held);
+                        desk.look = true;
+                    }
+                    None => desk.look = false,
+                }
+                continue;
+            }
+            tokio::select! {
+                biased;
+                Some(step) = works.next() => self.end(&mut desk, &mut works, step).await,
+                Some(envoi) = ear.recv() => desk.hear(vec![envoi], &mut held),
+            }
+        }
+    }
+}
+
+impl<S: Service> Engine<S> {
+    /// Begins what can be begun: a claim first, so that rows of the store are not starved by those
+    /// in memory.
+    fn begin<'a>(&'a self, desk: &mut Desk, works: &mut Works<'a>) {
+        if desk.looked.elapsed() >= POLL {
+            desk.look = true;
+        }
+        while works.len() < LOTS {
+            if desk.look && !desk.claiming && !self.tasks.is_stopping() {
+                (desk.look, desk.claiming, desk.known) = (false, true, false);
+                desk.looked = Instant::now();
+                works.push(Box::pin(async {
+                    let (now, until) = (self.clock.now(), self.lease_end(OUTBOX_LEASE));
+                    Step::Claimed(self.store.claim_outbox(now, until, LOT).await)
+                }));
+                continue;
+            }
+            let rows: Vec<_> = desk.waiting.drain(..desk.waiting.len().min(LOT)).collect();
+            if rows.is_empty() {
+                return;
+            }
+            let returned = desk.returned_of(&rows);
+            works.push(Box::pin(async {
+                let places = rows.len();
+                let published = self.publish_lot(rows, returned).await;
+                self.envois.give_back(places);
+                Step::Published(published)
+            }));
+        }
+    }
+
+    /// Takes note of what ended.
+    async fn end<'a>(&'a self, desk: &mut Desk, works: &mut Works<'a>, step: Step) {
+        match step {
+            Step::Claimed(Ok(rows)) => {
+                desk.claiming = false;
+                // What was not full leaves nothing that is due.
+                desk.look |= rows.len() == LOT;
+                if !rows.is_empty() {
+                    failpoint("outbox-claimed");
+                    let returned = desk.returned_of(&rows);
+                    works.push(Box::pin(async {
+                        Step::Published(self.publish_lot(rows, returned).await)
+                    }));
+                }
+            }
+            Step::Claimed(Err(error)) => {
+                (desk.claiming, desk.look) = (false, true);
+                self.away_now(&error).await;
+            }
+            Step::Published(published) => {
+                if let Err(error) = self.after(desk, published).await {
+                    desk.look = true;
+                    self.away_now(&error).await;
+                }
+            }
+        }
+    }
+
+    async fn after(&self, desk: &mut Desk, published: Published) -> Result<(), StoreError> {
+        for id in &published.closed {
+            desk.returned.remove(id);
+        }
+        if let Some(error) = published.error {
+            return Err(error);
+        }
+        if published.given_back || !published.unroutable.is_empty() {
+            desk.known = false;
+        }
+        self.keep_returned(&published.unroutable, &mut desk.returned).await
+    }
+
+    async fn ask_due(&self, desk: &mut Desk) {
+        match self.store.next_due(&[]).await {
+            Ok(next) => (desk.due, desk.known) = (next.outbox, true),
+            Err(error) => desk.due = self.away_now(&error).await,
+        }
+    }
+
+    /// Publishes a batch and settles its rows; those that nobody takes are left to the caller.
+    /// `returned` are those of them that had come back before.
+    async fn publish_lot(&self, rows: Vec<Leased<OutboxRow>>, returned: Vec<Uuid>) -> Published {
+        let started = Instant::now();
+        let mut settled = Vec::with_capacity(rows.len());
+        let mut out = Vec::with_capacity(rows.len());
+        for Leased { lease, row } in rows {
+            // A fact never comes back.
+            let kept = row.mandatory.then(|| row.clone());
+            settled.push((row.id, lease, kept));
+            out.push(publication(row));
+        }
+        let confirmations = self.transport.publish(out).await;
+        failpoint("publish-confirmed");
+        self.metrics.confirmed(started.elapsed());
+        let mut published = Published::default();
+        let (mut done, mut failed) = (Vec::new(), Vec::new());
+        for ((id, lease, kept), confirmation) in settled.into_iter().zip(confirmations) {
+            match (confirmation, kept) {
+                (Confirmation::Confirmed, _) => done.push((id, lease)),
+                (Confirmation::Returned, Some(row)) => {
+                    published.unroutable.push(Leased { lease, row });
+                }
+                (Confirmation::Returned, None) | (Confirmation::Failed, _) => {
+                    failed.push((id, lease));
+                }
+            }
+        }
+        published.given_back = !failed.is_empty();
+        published.error =
+            self.settle_lot(&done, &failed, &returned, &mut published.closed).await.err();
+        published
+    }
+
+    async fn settle_lot(
+        &self,
+        done: &[(Uuid, i64)],
+        failed: &[(Uuid, i64)],
+        returned: &[Uuid],
+        closed: &mut Vec<Uuid>,
+    ) -> Result<(), StoreError> {
+        for (id, _) in done.iter().filter(|(id, _)| returned.contains(id)) {
+            // Closed before the row goes: a crash in between publishes again, and leaves no
+            // failure open for ever.
+            self.close_return(*id).await?;
+            closed.push(*id);
+            failpoint("return-closed");
+        }
+        self.store.outbox_done(done).await?;
+        failpoint("outbox-deleted");
+        if failed.is_empty() {
+            return Ok(());
+        }
+        tracing::warn!(service = S::NAME, count = failed.len(), "not confirmed, published again");
+        let at = self.clock.now() + self.clock.business_duration(Duration::from_secs(1));
+        self.store.outbox_later(failed, at, Vec::new(), Vec::new()).await
     }
 
     /// The messages that came back before this start and are still kept.
@@ -53,56 +292,9 @@ impl<S: Service> Engine<S> {
         open.iter().filter_map(of).collect()
     }
 
-    /// Publishes one batch; false when nothing was due.
-    async fn relay_some(&self, returned: &mut BTreeSet<Uuid>) -> Result<bool, StoreError> {
-        let rows = self.store.claim_outbox(self.clock.now(), self.lease_end(), IN_FLIGHT).await?;
-        if rows.is_empty() {
-            return Ok(false);
-        }
-        failpoint("outbox-claimed");
-        let started = Instant::now();
-        let out = rows.iter().map(|leased| publication(&leased.row)).collect();
-        let confirmations = self.transport.publish(out).await;
-        failpoint("publish-confirmed");
-        self.metrics.confirmed(started.elapsed());
-        let (mut done, mut failed, mut unroutable) = (Vec::new(), Vec::new(), Vec::new());
-        for (leased, confirmation) in rows.iter().zip(confirmations) {
-            let settled = (leased.row.id, leased.lease);
-            match confirmation {
-                Confirmation::Confirmed => done.push(settled),
-                Confirmation::Failed => failed.push(settled),
-                Confirmation::Returned => unroutable.push(leased),
-            }
-        }
-        for (id, _) in &done {
-            // Closed before the row goes: a crash in between publishes again, and leaves no
-            // failure open for ever.
-            if returned.contains(id) {
-                self.close_return(*id).await?;
-                returned.remove(id);
-                failpoint("return-closed");
-            }
-        }
-        self.store.outbox_done(&done).await?;
-        failpoint("outbox-deleted");
-        if !failed.is_empty() {
-            tracing::warn!(
-                service = S::NAME,
-                count = failed.len(),
-                "not confirmed, published again"
-            );
-            let at =
-                self.clock.now() + self.clock.business_duration(std::time::Duration::from_secs(1));
-            self.store.outbox_later(&failed, at, Vec::new(), Vec::new()).await?;
-        }
-        self.keep_returned(&unroutable, returned).await?;
-        // What was not full leaves nothing that is due.
-        Ok(rows.len() == IN_FLIGHT && !self.tasks.is_stopping())
-    }
-
     async fn keep_returned(
         &self,
-        unroutable: &[&Leased<OutboxRow>],
+        unroutable: &[Leased<OutboxRow>],
         returned: &mut BTreeSet<Uuid>,
     ) -> Result<(), StoreError> {
         for leased in unroutable {
@@ -152,11 +344,11 @@ fn return_id<S: Service>(message: Uuid) -> Uuid {
     kernel::derive_id(&[S::NAME, "panne-retour", &message.to_string()])
 }
 
-pub(super) fn publication(row: &OutboxRow) -> Publication {
+pub(super) fn publication(row: OutboxRow) -> Publication {
     Publication {
         flux: exchange_flux(&row.exchange),
-        routing_key: row.routing_key.clone(),
-        envelope: row.envelope.clone(),
+        routing_key: row.routing_key,
+        envelope: row.envelope,
         mandatory: row.mandatory,
     }
 }

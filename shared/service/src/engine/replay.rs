@@ -2,11 +2,44 @@
 
 use bus::Origin;
 use chrono::{DateTime, Utc};
-use contracts::Envelope;
+use contracts::{Envelope, Flux};
 use store::{FailureRow, InputKind, InputRow, Leased, RowContext};
 
-use super::item::{FailureMeta, Item, Keep, Ready, Settle, exchange_flux};
+use super::{
+    item::{FailureMeta, Item, Keep, Ready, Settle, exchange_flux},
+    sortie::meta_text,
+};
 use crate::api::Service;
+
+/// What a replay needs besides the body: put in its stored form only when something fails.
+#[derive(Clone, Debug)]
+pub(crate) enum KeepMeta {
+    /// A message of the bus, its envelope without data.
+    Message(Box<(Flux, String, Origin, Envelope)>),
+    /// Another input.
+    Other(FailureMeta),
+}
+
+impl KeepMeta {
+    /// The stored form.
+    pub(crate) fn text(&self) -> String {
+        match self {
+            Self::Message(message) => {
+                let (flux, routing_key, origin, envelope) = &**message;
+                meta_text(&FailureMeta::Message {
+                    exchange: flux.exchange().to_owned(),
+                    routing_key: routing_key.clone(),
+                    agence: match origin {
+                        Origin::Agence(agence) => Some(agence.to_string()),
+                        Origin::Relais => None,
+                    },
+                    envelope: envelope.to_structured(),
+                })
+            }
+            Self::Other(meta) => meta_text(meta),
+        }
+    }
+}
 
 impl<S: Service> Item<S> {
     /// Makes a kept failure ready to be decided again.
@@ -94,7 +127,7 @@ fn bare<S: Service>(failure: &FailureRow, ready: Ready<S>) -> Item<S> {
         keep: Keep {
             origin: "event",
             body: Vec::new(),
-            meta: FailureMeta::Outbox { id: failure.id },
+            meta: KeepMeta::Other(FailureMeta::Outbox { id: failure.id }),
         },
         replays: Some(failure.id),
     }

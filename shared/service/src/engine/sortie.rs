@@ -10,7 +10,7 @@ use store::{FailureRow, InputKind, InputRow, OutboxRow, RowContext, TaskRow, Wri
 use uuid::Uuid;
 
 use super::item::{FailureMeta, Item};
-use crate::api::{Outgoing, Service};
+use crate::api::{AskKind, Outgoing, Service};
 
 /// The stored form of what a replay needs.
 pub(crate) fn meta_text(meta: &FailureMeta) -> String {
@@ -125,6 +125,31 @@ pub(crate) fn discarded<S: Service>(failure: Uuid, now: DateTime<Utc>) -> Writes
 /// The id of an effect of a decision: the same decision gives the same id.
 pub(crate) fn effect_id<S: Service>(item: &Item<S>, name: &str, index: usize) -> Uuid {
     kernel::derive_id(&[S::NAME, &item.key, &item.cause, name, &index.to_string()])
+}
+
+/// A new ask row.
+pub(crate) fn ask_row<S: Service>(
+    id: Uuid,
+    key: &str,
+    ask: &S::Ask,
+    now: DateTime<Utc>,
+    cause: &str,
+    context: RowContext,
+) -> store::AskRow {
+    store::AskRow {
+        id,
+        key: key.to_owned(),
+        kind: ask.kind().to_owned(),
+        agency: ask.agency().to_owned(),
+        body: serde_json::to_string(ask).expect("asks encode: their maps have string keys"),
+        due_at: now,
+        created_at: now,
+        attempts: 0,
+        ambiguous: false,
+        last_error: None,
+        cause: cause.to_owned(),
+        context,
+    }
 }
 
 /// An input that follows from a decision.

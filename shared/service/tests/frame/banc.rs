@@ -215,6 +215,7 @@ pub(crate) async fn banc() -> Banc {
         smtp: None,
         operators: Operators::new(Some(kernel::Secret::new(JETON)), named).expect("tokens"),
         data_dir: dir.path().to_owned(),
+        engine: service::EngineConfig::default(),
     };
     let running = service::start::<Compteur>((), host).await.expect("start");
     Banc { bus, clock, driver, store, agence, running, temoin, _dir: dir }

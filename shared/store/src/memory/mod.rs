@@ -147,7 +147,7 @@ impl Tables {
         }
         if ours {
             self.keep(failures);
-            self.put_outbox(outbox);
+            self.put_outbox(outbox, None);
         }
     }
 
@@ -208,7 +208,7 @@ impl Tables {
         }
         self.asks.remove(id);
         self.keep(vec![failure]);
-        self.put_outbox(outbox);
+        self.put_outbox(outbox, None);
         true
     }
 

@@ -64,12 +64,24 @@ impl<T: Clone> Table<T> {
 
     /// Adds a row, unless its id exists.
     pub(super) fn add(&mut self, id: Uuid, due: DateTime<Utc>, row: T) {
+        self.add_leased(id, due, row, None);
+    }
+
+    /// The same, born under a lease.
+    pub(super) fn add_leased(
+        &mut self,
+        id: Uuid,
+        due: DateTime<Utc>,
+        row: T,
+        lease: Option<(i64, DateTime<Utc>)>,
+    ) {
         if self.ids.contains_key(&id) {
             return;
         }
         self.last += 1;
         self.ids.insert(id, self.last);
-        self.rows.insert(self.last, Held { row, due, lease: 0, until: None });
+        let (lease, until) = lease.map_or((0, None), |(token, until)| (token, Some(until)));
+        self.rows.insert(self.last, Held { row, due, lease, until });
     }
 
     /// Replaces a row in its place, under another id.

@@ -2,6 +2,7 @@
 
 use super::{Asked, Tables};
 use crate::{AskRow, Etape, FailureRow, InputKind, InputRow, OutboxRow, StoreError, Writes, rows};
+use chrono::{DateTime, Utc};
 
 /// Refuses a NUL, as PostgreSQL does.
 pub(super) fn storable<'a>(mut texts: impl Iterator<Item = &'a str>) -> Result<(), StoreError> {
@@ -68,7 +69,7 @@ impl Tables {
             };
             self.states.insert(state.key, row);
         }
-        self.put_outbox(writes.outbox);
+        self.put_outbox(writes.outbox, writes.outbox_lease);
         self.put_asks(writes.asks);
         self.put_inputs(writes.inputs);
         for (id, outcome) in writes.close_failures {
@@ -101,9 +102,9 @@ impl Tables {
         self.etapes.insert(key.to_owned(), etape);
     }
 
-    pub(super) fn put_outbox(&mut self, rows: Vec<OutboxRow>) {
+    pub(super) fn put_outbox(&mut self, rows: Vec<OutboxRow>, lease: Option<(i64, DateTime<Utc>)>) {
         for row in rows {
-            self.outbox.add(row.id, row.envelope.time, row);
+            self.outbox.add_leased(row.id, row.envelope.time, row, lease);
         }
     }
 

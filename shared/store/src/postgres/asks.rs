@@ -70,7 +70,7 @@ pub(super) async fn failed(
         return Ok(false);
     }
     failures::keep(&mut tx, vec![failure]).await?;
-    writes::add_outbox(&mut tx, outbox).await?;
+    writes::add_outbox(&mut tx, outbox, None).await?;
     tx.commit().await?;
     Ok(true)
 }

@@ -45,6 +45,8 @@ pub(super) async fn inputs(
     })
 }
 
+/// Not durable before it returns, nor is [`outbox_done`]: after a crash of the database the rows are
+/// there again, due, and published once more under the same ids.
 pub(super) async fn outbox(
     conn: &mut PgConnection,
     now: DateTime<Utc>,
@@ -53,12 +55,12 @@ pub(super) async fn outbox(
 ) -> Result<Vec<Leased<OutboxRow>>, StoreError> {
     let claimed = sqlx::query(
         "with due as (
-             select id from outbox
-             where due_at <= $1 and (lease_until is null or lease_until <= $1)
+             select id from outbox where due_at <= $1
+               and (select set_config('synchronous_commit', 'off', true)) is not null
              order by due_at, seq limit $3 for update skip locked)
-         update outbox o set lease = nextval('lease'), lease_until = $2
+         update outbox o set lease = nextval('lease'), due_at = $2
          from due where o.id = due.id
-         returning o.due_at, o.seq, o.lease, o.id, o.exchange, o.routing_key, o.mandatory,
+         returning o.written_at as due_at, o.seq, o.lease, o.id, o.exchange, o.routing_key, o.mandatory,
                    o.head::text as head, o.data",
     )
     .bind(now)
@@ -141,7 +143,8 @@ pub(super) async fn outbox_done(
     }
     sqlx::query(
         "delete from outbox o using unnest($1::uuid[], $2::bigint[]) d (id, lease)
-         where o.id = d.id and o.lease = d.lease",
+         where o.id = d.id and o.lease = d.lease
+           and (select set_config('synchronous_commit', 'off', true)) is not null",
     )
     .bind(writes::column(rows, |row| row.0))
     .bind(writes::column(rows, |row| row.1))
@@ -159,7 +162,7 @@ pub(super) async fn outbox_later(
 ) -> Result<(), StoreError> {
     let mut tx = conn.begin().await?;
     let ours = sqlx::query(
-        "update outbox o set due_at = $3, lease = 0, lease_until = null
+        "update outbox o set due_at = $3, lease = 0
          from unnest($1::uuid[], $2::bigint[]) d (id, lease)
          where o.id = d.id and o.lease = d.lease",
     )
@@ -170,7 +173,7 @@ pub(super) async fn outbox_later(
     .await?;
     if ours.rows_affected() > 0 {
         failures::keep(&mut tx, failures).await?;
-        writes::add_outbox(&mut tx, outbox).await?;
+        writes::add_outbox(&mut tx, outbox, None).await?;
     }
     Ok(tx.commit().await?)
 }

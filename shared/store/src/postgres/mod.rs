@@ -5,6 +5,7 @@ mod asks;
 mod claims;
 mod failures;
 mod operations;
+mod partitions;
 mod reads;
 mod setup;
 mod transact;
@@ -30,6 +31,7 @@ static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
         (2, "etape", include_str!("../../migrations/postgres/0002_etape.sql")),
         (3, "journal", include_str!("../../migrations/postgres/0003_journal.sql")),
         (4, "tache", include_str!("../../migrations/postgres/0004_tache.sql")),
+        (5, "throughput", include_str!("../../migrations/postgres/0005_throughput.sql")),
     ])
 });
 
@@ -224,11 +226,11 @@ impl Store for PostgresStore {
     }
 
     async fn purge_inbox(&self, before: NaiveDate) -> Result<(), StoreError> {
-        sqlx::query("delete from inbox where jour < $1")
-            .bind(before)
-            .execute(&mut *self.conn().await?)
-            .await?;
-        Ok(())
+        partitions::purge(&mut *self.conn().await?, before).await
+    }
+
+    async fn prepare_inbox(&self, from: NaiveDate, until: NaiveDate) -> Result<(), StoreError> {
+        partitions::prepare(&mut *self.conn().await?, from, until).await
     }
 
     async fn ready(&self, limit: Duration) -> bool {

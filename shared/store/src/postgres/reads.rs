@@ -47,8 +47,7 @@ pub(super) async fn next_due(
             order by due_at, seq limit 1),
            (select min(lease_until) from ask where answer is null and lease_until is not null
               and agency <> all($1)),
-           (select due_at from outbox where lease_until is null order by due_at, seq limit 1),
-           (select min(lease_until) from outbox where lease_until is not null)",
+           (select due_at from outbox order by due_at, seq limit 1)",
     )
     .bind(paused)
     .fetch_one(conn)
@@ -61,7 +60,7 @@ pub(super) async fn next_due(
         }
         Ok(first)
     };
-    Ok(NextDue { inputs: earliest(0..4)?, asks: earliest(4..6)?, outbox: earliest(6..8)? })
+    Ok(NextDue { inputs: earliest(0..4)?, asks: earliest(4..6)?, outbox: earliest(6..7)? })
 }
 
 pub(super) async fn stats(conn: &mut PgConnection) -> Result<Stats, StoreError> {

@@ -24,6 +24,13 @@ pub(super) async fn pool(url: &str, schema: Option<&str>) -> Result<PgPool, Stor
         // a replica that is frozen inside a transaction must not hold its locks for ever
         ("idle_in_transaction_session_timeout", "60s"),
         ("lock_timeout", "30s"),
+        // Every statement of the store finds its rows by an index, whatever the statistics say: a
+        // plan made while a table was empty is kept, and would read the whole of it ever after.
+        ("enable_seqscan", "off"),
+        ("enable_hashjoin", "off"),
+        ("enable_mergejoin", "off"),
+        // the cost of a plan without choice means nothing, and must not have it compiled
+        ("jit", "off"),
     ]);
     if let Some(schema) = schema {
         let quoted = quote(schema)?;

@@ -11,7 +11,7 @@ use kernel::failpoint;
 use sqlx::{Acquire, PgConnection, Row};
 
 use super::{failures, operations, writes};
-use crate::{Fold, InputRow, Loaded, Mark, StateRow, StateWrite, StoreError, Writes, rows};
+use crate::{Fold, InputRow, Loaded, Mark, StateRow, StoreError, Writes, rows};
 
 pub(super) async fn run(
     conn: &mut PgConnection,
@@ -22,65 +22,69 @@ pub(super) async fn run(
     // dropped on any error below, which rolls back
     let mut tx = conn.begin().await?;
     failpoint("batch-begun");
-    let fresh = mark(&mut tx, marks).await?;
+    let loaded = load(&mut tx, marks, keys).await?;
+    // one statement marks and loads
     failpoint("batch-marked");
-    let states = load(&mut tx, keys).await?;
     failpoint("batch-loaded");
-    write(&mut tx, fold(Loaded { fresh, states })).await?;
+    write(&mut tx, fold(loaded)).await?;
     failpoint("batch-written");
     tx.commit().await?;
     failpoint("batch-committed");
     Ok(())
 }
 
-async fn mark(conn: &mut PgConnection, marks: &[Mark]) -> Result<Vec<bool>, StoreError> {
-    if marks.is_empty() {
-        return Ok(Vec::new());
+/// Marks the inbox and locks what exists, each in one order, in one statement; what does not exist
+/// yet is decided by the version check.
+async fn load(
+    conn: &mut PgConnection,
+    marks: &[Mark],
+    keys: &[String],
+) -> Result<Loaded, StoreError> {
+    if marks.is_empty() && keys.is_empty() {
+        return Ok(Loaded { fresh: Vec::new(), states: Vec::new() });
     }
     let mut sorted: Vec<&Mark> = marks.iter().collect();
     sorted.sort_by_key(|mark| (mark.day, &mark.source, &mark.id));
-    let inserted = sqlx::query(
-        "insert into inbox (jour, source, id)
-         select * from unnest($1::date[], $2::text[], $3::text[])
-         on conflict do nothing
-         returning jour, source, id",
+    let found = sqlx::query(
+        "with marked as (
+             insert into inbox (jour, source, id)
+             select * from unnest($1::date[], $2::text[], $3::text[])
+             on conflict do nothing
+             returning jour, source, id),
+         locked as (
+             select key, version, body::text as body from state where key = any($4)
+             order by key for no key update)
+         select jour, source, id, null::bigint, null::text from marked
+         union all
+         select null, null, key, version, body from locked",
     )
     .bind(writes::column(&sorted, |mark| mark.day))
     .bind(writes::column(&sorted, |mark| mark.source.as_str()))
     .bind(writes::column(&sorted, |mark| mark.id.as_str()))
-    .fetch_all(conn)
-    .await?;
-    let mut new = HashSet::with_capacity(inserted.len());
-    for row in inserted {
-        new.insert(Mark { day: row.try_get(0)?, source: row.try_get(1)?, id: row.try_get(2)? });
-    }
-    Ok(rows::fresh(marks, new))
-}
-
-/// Locks what exists, in key order; what does not exist yet is decided by the version check.
-async fn load(conn: &mut PgConnection, keys: &[String]) -> Result<Vec<StateRow>, StoreError> {
-    if keys.is_empty() {
-        return Ok(Vec::new());
-    }
-    sqlx::query(
-        "select key, version, body::text from state where key = any($1)
-         order by key for no key update",
-    )
     .bind(keys)
     .fetch_all(conn)
-    .await?
-    .into_iter()
-    .map(|row| {
-        Ok(StateRow { key: row.try_get(0)?, version: row.try_get(1)?, body: row.try_get(2)? })
-    })
-    .collect()
+    .await?;
+    let mut new = HashSet::with_capacity(marks.len());
+    let mut states = Vec::with_capacity(keys.len());
+    for row in found {
+        match row.try_get(0)? {
+            Some(day) => {
+                new.insert(Mark { day, source: row.try_get(1)?, id: row.try_get(2)? });
+            }
+            None => states.push(StateRow {
+                key: row.try_get(2)?,
+                version: row.try_get(3)?,
+                body: row.try_get(4)?,
+            }),
+        }
+    }
+    Ok(Loaded { fresh: rows::fresh(marks, new), states })
 }
 
 async fn write(conn: &mut PgConnection, writes: Writes) -> Result<(), StoreError> {
     consume(conn, &writes).await?;
     cancel(conn, &writes).await?;
-    save_states(conn, &writes.states).await?;
-    writes::add_outbox(conn, &writes.outbox).await?;
+    save(conn, &writes).await?;
     writes::add_asks(conn, &writes.asks).await?;
     writes::put_inputs(conn, writes.inputs).await?;
     failures::close(conn, &writes.close_failures).await?;
@@ -142,48 +146,60 @@ async fn cancel(conn: &mut PgConnection, writes: &Writes) -> Result<(), StoreErr
     Ok(())
 }
 
-async fn save_states(conn: &mut PgConnection, states: &[StateWrite]) -> Result<(), StoreError> {
-    let (created, changed) = rows::by_expectation(states);
-    if !created.is_empty() {
-        let saved = sqlx::query(
-            "insert into state (key, version, body, etape, etape_depuis)
+/// States and messages to publish: what nearly every batch writes, in one statement.
+async fn save(conn: &mut PgConnection, writes: &Writes) -> Result<(), StoreError> {
+    if writes.states.is_empty() {
+        return writes::add_outbox(conn, &writes.outbox, writes.outbox_lease).await;
+    }
+    let (created, changed) = rows::by_expectation(&writes.states);
+    let query = sqlx::query(
+        "with created as (
+             insert into state (key, version, body, etape, etape_depuis)
              select key, version, body::jsonb, etape, etape_depuis
-             from unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::timestamptz[])
+             from unnest($10::text[], $11::bigint[], $12::text[], $13::text[],
+                         $14::timestamptz[])
                   n (key, version, body, etape, etape_depuis)
-             on conflict do nothing",
-        )
+             on conflict do nothing
+             returning 1),
+         changed as (
+             update state s set version = n.version, body = n.body::jsonb, updated_at = now(),
+                    etape = n.etape,
+                    etape_depuis = case when s.etape = n.etape and n.etape_depuis is not null
+                                        then coalesce(s.etape_depuis, n.etape_depuis)
+                                        else n.etape_depuis end
+             from unnest($15::text[], $16::bigint[], $17::text[], $18::bigint[], $19::text[],
+                         $20::timestamptz[])
+                  n (key, version, body, expected, etape, etape_depuis)
+             where s.key = n.key and s.version = n.expected
+             returning 1),
+         sent as (
+             insert into outbox (id, exchange, routing_key, mandatory, head, data, written_at,
+                                 due_at, lease)
+             select id, exchange, routing_key, mandatory, head::json, data, written_at,
+                    coalesce($9, written_at), $8
+             from unnest($1::uuid[], $2::text[], $3::text[], $4::boolean[], $5::text[],
+                         $6::bytea[], $7::timestamptz[])
+                  n (id, exchange, routing_key, mandatory, head, data, written_at)
+             on conflict do nothing)
+         select (select count(*) from created), (select count(*) from changed)",
+    );
+    let saved = writes::bind_outbox(query, &writes.outbox, writes.outbox_lease)?
         .bind(writes::column(&created, |state| state.key.as_str()))
         .bind(writes::column(&created, |state| state.version))
         .bind(writes::column(&created, |state| state.body.as_str()))
         .bind(writes::column(&created, |state| state.etape.map(|etape| etape.nom)))
         .bind(writes::column(&created, |state| state.etape.and_then(|etape| etape.depuis)))
-        .execute(&mut *conn)
-        .await?;
-        all(saved.rows_affected(), created.len())?;
-    }
-    if !changed.is_empty() {
-        let saved = sqlx::query(
-            "update state s set version = n.version, body = n.body::jsonb, updated_at = now(),
-                    etape = n.etape,
-                    etape_depuis = case when s.etape = n.etape and n.etape_depuis is not null
-                                        then coalesce(s.etape_depuis, n.etape_depuis)
-                                        else n.etape_depuis end
-             from unnest($1::text[], $2::bigint[], $3::text[], $4::bigint[], $5::text[],
-                         $6::timestamptz[])
-                  n (key, version, body, expected, etape, etape_depuis)
-             where s.key = n.key and s.version = n.expected",
-        )
         .bind(writes::column(&changed, |state| state.0.key.as_str()))
         .bind(writes::column(&changed, |state| state.0.version))
         .bind(writes::column(&changed, |state| state.0.body.as_str()))
         .bind(writes::column(&changed, |state| state.1))
         .bind(writes::column(&changed, |state| state.0.etape.map(|etape| etape.nom)))
         .bind(writes::column(&changed, |state| state.0.etape.and_then(|etape| etape.depuis)))
-        .execute(conn)
+        .fetch_one(conn)
         .await?;
-        all(saved.rows_affected(), changed.len())?;
-    }
-    Ok(())
+    let (inserted, updated): (i64, i64) = (saved.try_get(0)?, saved.try_get(1)?);
+    all(inserted.unsigned_abs(), created.len())?;
+    all(updated.unsigned_abs(), changed.len())
 }
 
 /// A conflict unless as many rows were moved as expected.

@@ -1,6 +1,7 @@
 //! Many rows in one statement: a parameter is an array, one per column.
 
-use sqlx::PgConnection;
+use chrono::{DateTime, Utc};
+use sqlx::{PgConnection, Postgres, postgres::PgArguments, query::Query};
 
 use crate::{AskRow, InputRow, OutboxRow, StoreError, rows};
 
@@ -12,30 +13,43 @@ pub(super) fn column<'a, R, T>(rows: &'a [R], read: impl Fn(&'a R) -> T) -> Vec<
 pub(super) async fn add_outbox(
     conn: &mut PgConnection,
     outbox: &[OutboxRow],
+    lease: Option<(i64, DateTime<Utc>)>,
 ) -> Result<(), StoreError> {
     if outbox.is_empty() {
         return Ok(());
     }
-    let heads =
-        outbox.iter().map(|row| rows::head(&row.envelope)).collect::<Result<Vec<_>, _>>()?;
-    sqlx::query(
-        "insert into outbox (id, exchange, routing_key, mandatory, head, data, written_at, due_at)
-         select id, exchange, routing_key, mandatory, head::json, data, written_at, written_at
+    let query = sqlx::query(
+        "insert into outbox (id, exchange, routing_key, mandatory, head, data, written_at, due_at,
+                             lease)
+         select id, exchange, routing_key, mandatory, head::json, data, written_at,
+                coalesce($9, written_at), $8
          from unnest($1::uuid[], $2::text[], $3::text[], $4::boolean[], $5::text[], $6::bytea[],
                      $7::timestamptz[])
               n (id, exchange, routing_key, mandatory, head, data, written_at)
          on conflict do nothing",
-    )
-    .bind(column(outbox, |row| row.id))
-    .bind(column(outbox, |row| row.exchange.as_str()))
-    .bind(column(outbox, |row| row.routing_key.as_str()))
-    .bind(column(outbox, |row| row.mandatory))
-    .bind(heads)
-    .bind(column(outbox, |row| row.envelope.data.as_slice()))
-    .bind(column(outbox, |row| row.envelope.time))
-    .execute(conn)
-    .await?;
+    );
+    bind_outbox(query, outbox, lease)?.execute(conn).await?;
     Ok(())
+}
+
+/// The parameters $1 to $9 of a statement that writes messages to publish.
+pub(super) fn bind_outbox<'q>(
+    query: Query<'q, Postgres, PgArguments>,
+    outbox: &'q [OutboxRow],
+    lease: Option<(i64, DateTime<Utc>)>,
+) -> Result<Query<'q, Postgres, PgArguments>, StoreError> {
+    let heads =
+        outbox.iter().map(|row| rows::head(&row.envelope)).collect::<Result<Vec<_>, _>>()?;
+    Ok(query
+        .bind(column(outbox, |row| row.id))
+        .bind(column(outbox, |row| row.exchange.as_str()))
+        .bind(column(outbox, |row| row.routing_key.as_str()))
+        .bind(column(outbox, |row| row.mandatory))
+        .bind(heads)
+        .bind(column(outbox, |row| row.envelope.data.as_slice()))
+        .bind(column(outbox, |row| row.envelope.time))
+        .bind(lease.map_or(0, |(token, _)| token))
+        .bind(lease.map(|(_, until)| until)))
 }
 
 pub(super) async fn add_asks(conn: &mut PgConnection, asks: &[AskRow]) -> Result<(), StoreError> {

@@ -49,7 +49,9 @@ impl Lot {
             opened: some(&writes.open_tasks, params::tasks)?,
             ended: some(&writes.close_tasks, params::array)?,
             journal: some(&rows::journal(writes.journal), params::journal)?,
-            ..Self::inputs(writes.inputs)?.and_failures(writes.failures, &writes.outbox)?
+            outbox: some(&writes.outbox, |rows| params::outbox(rows, writes.outbox_lease))?,
+            failures: some(&rows::failures(writes.failures), params::failures)?,
+            ..Self::inputs(writes.inputs)?
         })
     }
 
@@ -71,7 +73,7 @@ impl Lot {
     ) -> Result<Self, StoreError> {
         Ok(Self {
             failures: some(&rows::failures(failures), params::failures)?,
-            outbox: some(outbox, params::outbox)?,
+            outbox: some(outbox, |rows| params::outbox(rows, None))?,
             ..self
         })
     }

@@ -56,9 +56,11 @@ create temp trigger lot_ecrit instead of insert on lot begin
     where state.key = n.value ->> 0 and state.version = n.value ->> 3;
     select raise(abort, 'conflit') where changes() <> json_array_length(new.changed);
 
-    insert into outbox (id, exchange, routing_key, mandatory, head, data, written_at, due_at)
+    insert into outbox (id, exchange, routing_key, mandatory, head, data, written_at, due_at, lease,
+                        lease_until)
     select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4,
-           coalesce(cast(value ->> 5 as blob), unhex(value ->> 6)), value ->> 7, value ->> 7
+           coalesce(cast(value ->> 5 as blob), unhex(value ->> 6)), value ->> 7, value ->> 7,
+           value ->> 8, value ->> 9
     from json_each(new.outbox) where true
     on conflict do nothing;
 

@@ -3,6 +3,7 @@
 
 use std::borrow::Borrow;
 
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -65,7 +66,12 @@ pub(super) fn inputs(inputs: &[InputRow]) -> Result<String, StoreError> {
     }))
 }
 
-pub(super) fn outbox(outbox: &[OutboxRow]) -> Result<String, StoreError> {
+pub(super) fn outbox(
+    outbox: &[OutboxRow],
+    lease: Option<(i64, DateTime<Utc>)>,
+) -> Result<String, StoreError> {
+    let (token, until) =
+        lease.map_or((0, None), |(token, until)| (token, Some(until.timestamp_micros())));
     let mut encoded = Vec::with_capacity(outbox.len());
     for row in outbox {
         let head = rows::head(&row.envelope)?;
@@ -80,6 +86,8 @@ pub(super) fn outbox(outbox: &[OutboxRow]) -> Result<String, StoreError> {
             text,
             hex,
             written,
+            token,
+            until,
         ));
     }
     array(encoded)

@@ -11,6 +11,7 @@ mod inputs;
 mod memory_store;
 mod operations;
 mod outbox;
+mod plans;
 mod postgres_store;
 mod shared;
 mod sqlite_store;
@@ -96,6 +97,7 @@ cases! {
         an_ask_whose_id_exists_is_kept,
         next_due_follows_asks_answers_and_leases;
     outbox:
+        a_message_born_under_a_lease_is_its_writers,
         messages_come_back_byte_for_byte,
         a_message_is_claimed_once_and_deleted_on_confirm,
         a_message_whose_id_exists_is_kept,

@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use contracts::Envelope;
-use store::{Leased, OutboxRow, SharedStore};
+use store::{Leased, OutboxRow, SharedStore, Writes};
 
 use crate::fixtures::{at, failure, id, lease, message, only, put_outbox};
 
@@ -112,4 +112,22 @@ pub(crate) async fn next_due_follows_messages_and_leases(a: SharedStore, b: Shar
     let claimed = only(claim(&a, 40).await);
     a.outbox_done(&[(id(1), claimed.lease)]).await.expect("runs");
     assert_eq!(next().await, None);
+}
+
+pub(crate) async fn a_message_born_under_a_lease_is_its_writers(a: SharedStore, b: SharedStore) {
+    let (_, until) = lease(0);
+    let mut writes = Some(Writes {
+        outbox: vec![message(1), message(2)],
+        outbox_lease: Some((-7, until)),
+        ..Writes::default()
+    });
+    a.transact(&[], &[], &mut |_| writes.take().expect("once")).await.expect("commits");
+    assert_eq!(ids(&claim(&b, 1).await), [0; 0], "nobody else publishes it");
+    let next = b.next_due(&[]).await.expect("reads").outbox;
+    assert_eq!(next, Some(until), "until its writer must be dead");
+    a.outbox_done(&[(id(1), -7)]).await.expect("settles");
+    let taken = claim(&b, 60).await;
+    assert_eq!(ids(&taken), [2], "what its writer did not settle");
+    a.outbox_done(&[(id(2), -7)]).await.expect("settles nothing");
+    assert_eq!(ids(&claim(&b, 120).await), [2], "its lease was not its writer's any more");
 }

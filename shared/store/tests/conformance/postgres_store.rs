@@ -61,7 +61,11 @@ impl Database {
         conn.close().await.expect("closes");
     }
 
-    async fn raw(&self) -> PgConnection {
+    pub(crate) fn schema(&self) -> &str {
+        &self.schema
+    }
+
+    pub(crate) async fn raw(&self) -> PgConnection {
         PgConnection::connect(&self.url).await.expect("connects")
     }
 }
