@@ -89,24 +89,31 @@ fn temps(pid: u32) -> Duration {
     TICK * (ticks() + ticks())
 }
 
-/// The broker's process, when its management API says it.
+/// The broker's process, when its management API says it: a broker that has just started does so
+/// after a few seconds.
 async fn courtier() -> Option<u32> {
-    let url = cli::url("AMQP_MGMT_URL")?;
-    let nodes = reqwest::Url::parse(url.expose()).ok()?.join("/api/nodes").ok()?;
-    let (user, password) = (nodes.username().to_owned(), nodes.password().map(str::to_owned));
+    let url = reqwest::Url::parse(cli::url("AMQP_MGMT_URL")?.expose()).ok()?;
     let settings = agency::HttpSettings {
         base_url: format!(
             "{}://{}:{}",
-            nodes.scheme(),
-            nodes.host_str()?,
-            nodes.port_or_known_default()?
+            url.scheme(),
+            url.host_str()?,
+            url.port_or_known_default()?
         ),
         timeout_ms: 5_000,
         max_body_bytes: 1 << 20,
     };
     let client = agency::HttpClient::new(settings).ok()?;
-    let request = client.request(reqwest::Method::GET, "/api/nodes").basic_auth(user, password);
-    let answer = client.send(request).await.ok()?;
-    let nodes: Value = serde_json::from_slice(&answer.body).ok()?;
-    nodes.get(0)?.get("os_pid")?.as_str()?.parse().ok()
+    for _ in 0..50 {
+        let request = client.request(reqwest::Method::GET, "/api/nodes");
+        let request = request.basic_auth(url.username(), url.password());
+        let answer = client.send(request).await.ok()?;
+        let nodes: Value = serde_json::from_slice(&answer.body).ok()?;
+        if let Some(pid) = nodes.get(0).and_then(|node| node.get("os_pid")?.as_str()?.parse().ok())
+        {
+            return Some(pid);
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    None
 }

@@ -3,7 +3,7 @@
 
 use chrono::TimeDelta;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
-use store::{Mark, SharedStore, Store, Writes};
+use store::{Mark, SharedStore, Writes};
 
 use crate::{
     fixtures::{at, event, id, lease, mark, message, save},
