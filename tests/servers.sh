@@ -367,7 +367,7 @@ servers_serve() {
     servers_start || return
     printf '%s\n' "$AMQP_URL" "$AMQP_MGMT_URL" "$DATABASE_URL"
     while read -r order args; do
-        if output=$(_servers_obey "$order" "$args" 2>&1); then
+        if output=$(_servers_obey "$order" "$args" 2>&1 </dev/null); then
             printf 'ok\n'
         else
             printf 'failed %s\n' "${output//$'\n'/ }"

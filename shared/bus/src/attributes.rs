@@ -36,7 +36,7 @@ impl Raw {
     ) -> (Envelope, Option<Rejection>) {
         let mut wrong = Vec::new();
         let mut required = |name: &'static str, value: Option<String>| {
-            let value = value.filter(|text| !text.is_empty());
+            let value = value.filter(|text| !text.is_empty() && is_storable(text));
             if value.is_none() {
                 wrong.push(name);
             }
@@ -52,6 +52,17 @@ impl Raw {
         if matches!(time, Some(Err(_))) {
             wrong.push("time");
         }
+        let mut optional = |name: &'static str, value: Option<String>| {
+            if value.as_deref().is_none_or(is_storable) {
+                return value;
+            }
+            wrong.push(name);
+            None
+        };
+        let subject = optional("subject", self.subject);
+        let correlation_id = optional("correlationid", self.correlation_id);
+        let causation_id = optional("causationid", self.causation_id);
+        let traceparent = optional("traceparent", self.traceparent);
         let sequence = self.sequence.map(|text| text.parse());
         if matches!(sequence, Some(Err(_))) {
             wrong.push("sequence");
@@ -60,12 +71,12 @@ impl Raw {
             id: id.unwrap_or_else(|| derived_id(routing_key, &self.data)),
             source: source.unwrap_or_else(|| UNKNOWN_SOURCE.to_owned()),
             message_type: message_type.unwrap_or_default(),
-            subject: self.subject,
+            subject,
             time: time.and_then(Result::ok).unwrap_or(fallback_time),
             sequence: sequence.and_then(Result::ok),
-            correlation_id: self.correlation_id,
-            causation_id: self.causation_id,
-            traceparent: self.traceparent,
+            correlation_id,
+            causation_id,
+            traceparent,
             data: self.data,
         };
         let rejection = (!wrong.is_empty()).then(|| invalid(&wrong));
@@ -75,7 +86,16 @@ impl Raw {
 
 /// Judges an envelope that was not read from headers.
 pub(crate) fn complete(envelope: Envelope, routing_key: &str) -> (Envelope, Option<Rejection>) {
-    if [&envelope.id, &envelope.source, &envelope.message_type].iter().all(|t| !t.is_empty()) {
+    let required = [&envelope.id, &envelope.source, &envelope.message_type];
+    let optional = [
+        &envelope.subject,
+        &envelope.correlation_id,
+        &envelope.causation_id,
+        &envelope.traceparent,
+    ];
+    if required.iter().all(|t| !t.is_empty() && is_storable(t))
+        && optional.into_iter().flatten().all(|t| is_storable(t))
+    {
         return (envelope, None);
     }
     let time = envelope.time;
@@ -93,6 +113,12 @@ pub(crate) fn complete(envelope: Envelope, routing_key: &str) -> (Envelope, Opti
         data: envelope.data,
     };
     raw.assemble(routing_key, time)
+}
+
+/// A NUL is not stored by PostgreSQL: an attribute that has one would be refused with its batch,
+/// and again as a failure.
+fn is_storable(text: &str) -> bool {
+    !text.contains('\0')
 }
 
 fn invalid(wrong: &[&str]) -> Rejection {

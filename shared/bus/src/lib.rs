@@ -161,7 +161,9 @@ pub enum BusError {
 #[async_trait]
 pub trait Consumer: Send + Sync {
     /// Waits for a first delivery, then takes what is already there, up to `max`. An empty batch
-    /// means that the connection was lost and re-made: unsettled tags are void.
+    /// means that the connection was lost, or is back ([`Consumer::connected`] says which):
+    /// unsettled tags are void. A lost connection is made again while the next batch is awaited:
+    /// what somebody busy would only hold, and lose again, stays in the queue.
     ///
     /// # Errors
     /// [`BusError::Closed`] once the transport is closed.
@@ -173,6 +175,9 @@ pub trait Consumer: Send + Sync {
 
     /// Gives back what was not handled (shutdown only; never on a store error).
     async fn release(&mut self, tags: &[u64]) -> Result<(), BusError>;
+
+    /// Whether deliveries can come now.
+    fn connected(&self) -> bool;
 }
 
 /// Publishes and consumes.

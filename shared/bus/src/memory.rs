@@ -327,6 +327,10 @@ impl Consumer for MemoryConsumer {
         self.give_back(items);
         Ok(())
     }
+
+    fn connected(&self) -> bool {
+        true
+    }
 }
 
 impl Drop for MemoryConsumer {

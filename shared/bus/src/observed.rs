@@ -266,6 +266,10 @@ impl Consumer for ObservedConsumer {
         }
         self.inner.release(tags).await
     }
+
+    fn connected(&self) -> bool {
+        self.inner.connected()
+    }
 }
 
 impl Drop for ObservedConsumer {

@@ -17,6 +17,7 @@ use crate::{
     tls::Certificates,
 };
 
+mod acks;
 mod consumer;
 mod declare;
 mod decode;
@@ -28,6 +29,8 @@ use publisher::Publisher;
 
 /// Longest wait for consumers to settle what they were told to when the transport closes.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(5);
+/// See [`RabbitOptions::silence`].
+const SILENCE: Duration = Duration::from_secs(15);
 
 /// How to use a broker.
 #[derive(Clone, Debug)]
@@ -49,6 +52,9 @@ pub struct RabbitOptions {
     pub identity_header: bool,
     /// Business time, for virtual time to stand still while a delivery exists.
     pub clock: Clock,
+    /// A consumer that was given nothing for so long is checked: when messages were ready at two
+    /// checks in a row, or the broker cannot be asked, it is made again.
+    pub silence: Duration,
 }
 
 impl RabbitOptions {
@@ -62,6 +68,7 @@ impl RabbitOptions {
             declare: false,
             identity_header: false,
             clock,
+            silence: SILENCE,
         }
     }
 
@@ -82,6 +89,7 @@ struct Shared {
     declare: bool,
     identity_header: bool,
     clock: Clock,
+    silence: Duration,
     tasks: Tasks,
 }
 
@@ -100,14 +108,22 @@ impl RabbitBus {
     /// user is not the identity's, or when an exchange does not exist; [`BusError::Tls`] when a
     /// certificate is refused, by this side or by the broker.
     pub async fn connect(options: RabbitOptions) -> Result<Arc<Self>, BusError> {
-        let RabbitOptions { url, certificates, identity, prefix, declare, identity_header, clock } =
-            options;
+        let RabbitOptions {
+            url,
+            certificates,
+            identity,
+            prefix,
+            declare,
+            identity_header,
+            clock,
+            silence,
+        } = options;
         let uri = link::parse(&url)?;
         certificates.check(&uri.scheme)?;
         let user = uri.authority.userinfo.username;
         check_user(&identity, &user, identity_header)?;
         let link = |use_: &str| {
-            let name = format!("{} {use_}", identity.user());
+            let name = format!("{prefix}{} {use_}", identity.user());
             Link::new(url.clone(), certificates.clone(), name)
         };
         let user = (!identity_header).then_some(user);
@@ -118,6 +134,7 @@ impl RabbitBus {
             declare,
             identity_header,
             clock,
+            silence,
             tasks: Tasks::new(),
         });
         let channel = shared.publisher.probe().await?;
@@ -153,6 +170,15 @@ impl RabbitBus {
         let channel = self.shared.consuming.channel().await?;
         declare::exchanges(&channel, &self.shared.prefix, true).await?;
         declare::queue(&channel, &self.shared.prefix, queue).await
+    }
+
+    /// Messages in a queue that nobody has been given yet.
+    ///
+    /// # Errors
+    /// [`BusError::Topology`] when the queue does not exist; [`BusError::Away`].
+    pub async fn waiting(&self, queue: &QueueSpec) -> Result<u32, BusError> {
+        let channel = self.shared.consuming.channel().await?;
+        declare::waiting(&channel, &format!("{}{}", self.shared.prefix, queue.name)).await
     }
 
     /// Deletes queues, their dead letters and the exchanges of this prefix, messages included:

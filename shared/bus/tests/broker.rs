@@ -106,7 +106,7 @@ async fn a_cut_connection_comes_back_and_nothing_is_lost() {
     while held.len() < 2 {
         held.extend(next(&mut *consumer).await);
     }
-    cut(&management, &name, 2).await;
+    cut(&management, &format!("{prefix}{name}"), 2).await;
     let lost = tokio::time::timeout(PATIENCE, consumer.next_batch(100)).await.expect("a signal");
     assert!(lost.expect("an empty batch").is_empty());
     // A tag of the lost connection settles nothing, and breaks nothing.

@@ -49,14 +49,13 @@ pub async fn rabbit(
     frame: &FrameConfig,
     clock: &Clock,
 ) -> Result<SharedTransport, StartError> {
+    let identity = Identity::Service(service.to_owned());
     let options = RabbitOptions {
-        url: url.clone(),
         certificates: certificates(frame),
-        identity: Identity::Service(service.to_owned()),
         prefix: frame.amqp_prefix.clone(),
         declare: frame.amqp_declare,
         identity_header: frame.amqp_identity_header,
-        clock: clock.clone(),
+        ..RabbitOptions::new(url.clone(), identity, clock.clone())
     };
     let bus: SharedTransport = RabbitBus::connect(options).await.map_err(StartError::Bus)?;
     if let Some(management) = management(url, frame)?

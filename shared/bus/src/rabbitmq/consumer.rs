@@ -1,6 +1,14 @@
 //! Consuming one queue. An actor owns the channel: it decodes what arrives, settles what it is
-//! told to, and opens the channel again when it is lost, so that nothing of this depends on when
-//! the service asks for its next batch.
+//! told to, and watches over the channel.
+//!
+//! Each lost channel counts against every message that was delivered on it, and what was lost too
+//! often is dead-lettered. So a lost channel is opened again only once the service asks for more:
+//! one that waits for its database must not hold, and lose, messages that it cannot handle. And
+//! the pauses between attempts grow until a channel has been of use.
+//!
+//! A channel that is open and silent may be dead as well: see [`RabbitOptions::silence`].
+//!
+//! [`RabbitOptions::silence`]: crate::RabbitOptions::silence
 
 use std::{
     collections::BTreeSet,
@@ -12,6 +20,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+use backon::ExponentialBackoff;
 use futures_util::StreamExt;
 use kernel::{Tasks, failpoint};
 use lapin::{
@@ -20,13 +29,18 @@ use lapin::{
     options::{BasicAckOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions},
     types::FieldTable,
 };
-use tokio::{sync::mpsc, time::timeout};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep_until, timeout},
+};
 use tracing::{info, warn};
 
 use super::{
-    Shared, declare,
+    Shared,
+    acks::plan,
+    declare,
     decode::Reading,
-    link::{chain, patiently, pauses},
+    link::{LONGEST_PAUSE, chain, patiently, pauses},
 };
 use crate::{BusError, Consumer, Delivery, QueueSpec, is_dead_letter_queue};
 
@@ -39,12 +53,14 @@ const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
 enum Signal {
     Delivery(Box<Delivery>),
     Lost,
+    Back,
 }
 
 /// What the service tells the actor.
 enum Command {
     Ack(Vec<u64>),
     Release(Vec<u64>),
+    Reopen,
 }
 
 /// The service's end.
@@ -52,6 +68,7 @@ pub(super) struct RabbitConsumer {
     signals: mpsc::UnboundedReceiver<Signal>,
     commands: mpsc::UnboundedSender<Command>,
     generation: Arc<AtomicU64>,
+    connected: bool,
 }
 
 #[async_trait]
@@ -64,7 +81,16 @@ impl Consumer for RabbitConsumer {
                 None if batch.is_empty() => return Err(BusError::Closed),
                 None => return Ok(batch),
                 // What was taken before is void with its connection.
-                Some(Signal::Lost) => return Ok(Vec::new()),
+                Some(Signal::Lost) => {
+                    self.connected = false;
+                    // An actor that is gone shows at the next call.
+                    let _ = self.commands.send(Command::Reopen);
+                    return Ok(Vec::new());
+                }
+                Some(Signal::Back) => {
+                    self.connected = true;
+                    return Ok(Vec::new());
+                }
                 Some(Signal::Delivery(delivery)) if self.is_present(delivery.tag) => {
                     batch.push(*delivery);
                 }
@@ -89,6 +115,10 @@ impl Consumer for RabbitConsumer {
 
     async fn release(&mut self, tags: &[u64]) -> Result<(), BusError> {
         self.commands.send(Command::Release(tags.to_vec())).map_err(|_| BusError::Closed)
+    }
+
+    fn connected(&self) -> bool {
+        self.connected
     }
 }
 
@@ -115,11 +145,12 @@ pub(super) async fn consume(
         signals,
         orders,
         generation: Arc::clone(&generation),
+        pauses: pauses(),
         tasks: tasks.clone(),
     };
     let session = actor.open().await?;
     tasks.spawn(actor.run(session));
-    Ok(RabbitConsumer { signals: received, commands, generation })
+    Ok(RabbitConsumer { signals: received, commands, generation, connected: true })
 }
 
 struct Actor {
@@ -129,6 +160,7 @@ struct Actor {
     signals: mpsc::UnboundedSender<Signal>,
     orders: mpsc::UnboundedReceiver<Command>,
     generation: Arc<AtomicU64>,
+    pauses: ExponentialBackoff,
     tasks: Tasks,
 }
 
@@ -137,6 +169,13 @@ struct Session {
     channel: Channel,
     stream: lapin::Consumer,
     unsettled: BTreeSet<u64>,
+    opened: Instant,
+    /// Something was settled on it.
+    was_useful: bool,
+    /// When it is checked, unless something is delivered before.
+    check_at: Instant,
+    /// Messages were ready at the last check, and none was delivered since.
+    is_suspect: bool,
 }
 
 /// Why a session ended.
@@ -152,7 +191,13 @@ impl Actor {
         while self.serve(&mut session).await == End::Lost {
             self.generation.fetch_add(1, Ordering::AcqRel);
             warn!(queue = self.queue.name, "consumer lost");
-            if self.signals.send(Signal::Lost).is_err() {
+            if session.was_useful || session.opened.elapsed() > LONGEST_PAUSE {
+                self.pauses = pauses();
+            }
+            // A silent one may still be open: what it held goes back at once.
+            let closing = session.channel.close(200, "OK".into());
+            let _ = timeout(CLOSE_PATIENCE, closing).await;
+            if self.signals.send(Signal::Lost).is_err() || !self.is_asked_for_more().await {
                 return;
             }
             match self.reopen().await {
@@ -160,16 +205,35 @@ impl Actor {
                 None => return,
             }
             info!(queue = self.queue.name, "consumer is back");
+            if self.signals.send(Signal::Back).is_err() {
+                break;
+            }
         }
         // The broker gives back what was not settled, to whoever reads the queue next.
         let _ = timeout(CLOSE_PATIENCE, session.channel.close(200, "OK".into())).await;
     }
 
-    async fn reopen(&self) -> Option<Session> {
-        let mut pauses = pauses();
+    /// Waits until the service can take more; false when it never will. What it settles meanwhile
+    /// is void.
+    async fn is_asked_for_more(&mut self) -> bool {
         loop {
+            let order = tokio::select! {
+                order = self.orders.recv() => order,
+                () = self.tasks.stopping() => None,
+            };
+            match order {
+                Some(Command::Reopen) => return true,
+                Some(Command::Ack(_) | Command::Release(_)) => {}
+                None => return false,
+            }
+        }
+    }
+
+    async fn reopen(&mut self) -> Option<Session> {
+        loop {
+            let pause = self.pauses.next().unwrap_or(LONGEST_PAUSE);
             let attempt = async {
-                tokio::time::sleep(pauses.next().unwrap_or_default()).await;
+                tokio::time::sleep(pause).await;
                 self.open().await
             };
             let opened = tokio::select! {
@@ -203,7 +267,16 @@ impl Actor {
             FieldTable::default(),
         );
         let stream = patiently(consumed).await.map_err(|e| declare::explain(e, "queue", &name))?;
-        Ok(Session { channel, stream, unsettled: BTreeSet::new() })
+        let now = Instant::now();
+        Ok(Session {
+            channel,
+            stream,
+            unsettled: BTreeSet::new(),
+            opened: now,
+            was_useful: false,
+            check_at: now + self.shared.silence,
+            is_suspect: false,
+        })
     }
 
     async fn serve(&mut self, session: &mut Session) -> End {
@@ -217,6 +290,8 @@ impl Actor {
                 delivered = session.stream.next() => match delivered {
                     Some(Ok(delivery)) => {
                         session.unsettled.insert(delivery.delivery_tag);
+                        session.is_suspect = false;
+                        session.check_at = Instant::now() + self.shared.silence;
                         let read = self.read(delivery);
                         if self.signals.send(Signal::Delivery(Box::new(read))).is_err() {
                             return End::Over;
@@ -224,6 +299,11 @@ impl Actor {
                     }
                     Some(Err(_)) | None => return End::Lost,
                 },
+                () = sleep_until(session.check_at) => {
+                    if self.is_dead(session).await {
+                        return End::Lost;
+                    }
+                }
                 () = self.tasks.stopping() => {
                     while let Ok(order) = self.orders.try_recv() {
                         self.obey(session, order).await;
@@ -232,6 +312,32 @@ impl Actor {
                 }
             }
         }
+    }
+
+    /// Judges a silent session. One whose service is at work is left alone: its messages are
+    /// unsettled, nothing more need come.
+    async fn is_dead(&self, session: &mut Session) -> bool {
+        session.check_at = Instant::now() + self.shared.silence;
+        if !session.unsettled.is_empty() {
+            return false;
+        }
+        let name = format!("{}{}", self.shared.prefix, self.queue.name);
+        // On a channel of its own: that of the session may be what is dead.
+        let asked =
+            async { declare::waiting(&self.shared.consuming.channel().await?, &name).await };
+        match asked.await {
+            Ok(0) => session.is_suspect = false,
+            Ok(ready) if session.is_suspect => {
+                warn!(queue = self.queue.name, ready, "messages are ready and none is delivered");
+                return true;
+            }
+            Ok(_) => session.is_suspect = true,
+            Err(error) => {
+                warn!(queue = self.queue.name, error = %chain(&error), "cannot check the queue");
+                return true;
+            }
+        }
+        false
     }
 
     fn read(&self, delivery: AmqpDelivery) -> Delivery {
@@ -264,6 +370,7 @@ impl Actor {
         match order {
             Command::Ack(tags) => {
                 let tags = self.take(session, &tags);
+                session.was_useful |= !tags.is_empty();
                 for (tag, multiple) in plan(&session.unsettled, &tags) {
                     let _ = session.channel.basic_ack(tag, BasicAckOptions { multiple }).await;
                 }
@@ -275,6 +382,8 @@ impl Actor {
                     let _ = session.channel.basic_nack(tag, options).await;
                 }
             }
+            // Asked while an earlier loss was told: it is open.
+            Command::Reopen => {}
         }
     }
 
@@ -285,28 +394,5 @@ impl Actor {
         mine.map(|tag| tag & ((1 << TAG_BITS) - 1))
             .filter(|tag| session.unsettled.remove(tag))
             .collect()
-    }
-}
-
-/// Acknowledges in as few frames as possible: one « multiple » up to the last tag below which
-/// nothing else is unsettled, then one by one.
-fn plan(unsettled: &BTreeSet<u64>, acked: &BTreeSet<u64>) -> Vec<(u64, bool)> {
-    let oldest_kept = unsettled.first().copied().unwrap_or(u64::MAX);
-    let together = acked.range(..oldest_kept).next_back().copied();
-    let alone = acked.range(oldest_kept..).map(|tag| (*tag, false));
-    together.map(|tag| (tag, true)).into_iter().chain(alone).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn acknowledges_together_what_it_can() {
-        let set = |tags: &[u64]| tags.iter().copied().collect::<BTreeSet<u64>>();
-        assert_eq!(plan(&set(&[]), &set(&[1, 2, 3])), vec![(3, true)]);
-        assert_eq!(plan(&set(&[2]), &set(&[1, 3, 4])), vec![(1, true), (3, false), (4, false)]);
-        assert_eq!(plan(&set(&[1]), &set(&[2])), vec![(2, false)]);
-        assert_eq!(plan(&set(&[5]), &set(&[])), vec![]);
     }
 }

@@ -74,6 +74,16 @@ pub(super) async fn queue(
     Ok(())
 }
 
+/// Messages in a queue that nobody has been given yet; closes the channel.
+pub(super) async fn waiting(channel: &Channel, name: &str) -> Result<u32, BusError> {
+    let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+    let declared = channel.queue_declare(named(name)?, options, FieldTable::default());
+    let queue = patiently(declared).await.map_err(|e| explain(e, "queue", name))?;
+    // Closing it is a courtesy: it closes with its connection.
+    let _ = channel.close(200, "OK".into()).await;
+    Ok(queue.message_count())
+}
+
 /// Deletes queues with their dead letters, and the three exchanges.
 pub(super) async fn erase(
     channel: &Channel,

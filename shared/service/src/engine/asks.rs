@@ -140,7 +140,10 @@ impl<S: Service> Engine<S> {
         }
         let now = self.clock.now();
         let (paused, _) = gates.paused(now);
-        let asks = self.store.claim_asks(now, self.lease_end(LEASE), &paused, CLAIM).await?;
+        let until = self.lease_end(LEASE);
+        // A call that begins in the first third of its lease ends within it.
+        let latest = now + (until - now) / 3;
+        let asks = self.store.claim_asks(now, until, &paused, CLAIM).await?;
         let count = asks.len();
         if count > 0 {
             failpoint("ask-claimed");
@@ -149,11 +152,12 @@ impl<S: Service> Engine<S> {
             let busy = self.clock.busy();
             let (engine, gates, limits) = (Arc::clone(self), Arc::clone(gates), Arc::clone(limits));
             calls.spawn(async move {
-                let again = engine.call(&gates, &limits, ask).await.unwrap_or_else(|error| {
-                    // The lease runs out and the ask is claimed again, as ambiguous.
-                    engine.note_away(&error);
-                    true
-                });
+                let again =
+                    engine.call(&gates, &limits, ask, latest).await.unwrap_or_else(|error| {
+                        // The lease runs out and the ask is claimed again, as ambiguous.
+                        engine.note_away(&error);
+                        true
+                    });
                 if again {
                     let _ = engine.bells.asks.send(busy);
                 }
@@ -162,25 +166,31 @@ impl<S: Service> Engine<S> {
         Ok(count == CLAIM)
     }
 
-    /// Makes one call; true when the loop must look again, because something is due at another time.
+    /// Makes one call, unless it cannot begin before `latest`: somebody else might hold the ask
+    /// before it ends. True when the loop must look again, because something is due at another time.
     async fn call(
         &self,
         gates: &Gates,
         limits: &BTreeMap<&str, Limit>,
         leased: Leased<AskRow>,
+        latest: DateTime<Utc>,
     ) -> Result<bool, StoreError> {
         let Leased { lease, row } = leased;
         let (limit, slots) = gates.with(&row.agency, limits, |g| (g.limit, Arc::clone(&g.slots)));
         let Ok(_slot) = slots.acquire().await else { return Ok(false) };
         let now = self.clock.now();
+        let spent = self.store.take_budget(&row.agency, now, limit.window, limit.calls).await?;
+        let now = self.clock.now();
+        let error = row.last_error.clone().unwrap_or_default();
+        if spent.is_none() && now > latest {
+            self.ask_later((row.id, lease), now, &error, false).await?;
+            return Ok(true);
+        }
+        // The breaker is asked last: what it allows is called.
         let later =
-            match self.store.take_budget(&row.agency, now, limit.window, limit.calls).await? {
-                Some(at) => Some(at),
-                None => gates.with(&row.agency, limits, |g| g.breaker.allow(now)).err(),
-            };
+            spent.or_else(|| gates.with(&row.agency, limits, |g| g.breaker.allow(now)).err());
         if let Some(at) = later {
             gates.with(&row.agency, limits, |g| g.paused_until = Some(at));
-            let error = row.last_error.clone().unwrap_or_default();
             self.ask_later((row.id, lease), at, &error, false).await?;
             return Ok(true);
         }

@@ -48,7 +48,7 @@ impl<S: Service> Engine<S> {
             match consumer {
                 Ok(mut consumer) => {
                     self.metrics.consumer_up(&queue.name, true);
-                    self.drain(consumer.as_mut()).await;
+                    self.drain(&queue.name, consumer.as_mut()).await;
                     self.metrics.consumer_up(&queue.name, false);
                 }
                 Err(BusError::Closed) => return,
@@ -66,7 +66,7 @@ impl<S: Service> Engine<S> {
 
     /// Batches follow each other: while one commits, the next is decoded and decided. Of one key,
     /// the lanes keep the order.
-    async fn drain(&self, consumer: &mut dyn Consumer) {
+    async fn drain(&self, queue: &str, consumer: &mut dyn Consumer) {
         let mut works = FuturesUnordered::new();
         loop {
             tokio::select! {
@@ -75,7 +75,9 @@ impl<S: Service> Engine<S> {
                 Some(handled) = works.next() => self.settle(consumer, handled).await,
                 batch = consumer.next_batch(self.settings.batch()), if works.len() < BATCHES => {
                     match batch {
-                        Ok(deliveries) if deliveries.is_empty() => {}
+                        Ok(deliveries) if deliveries.is_empty() => {
+                            self.metrics.consumer_up(queue, consumer.connected());
+                        }
                         Ok(deliveries) => works.push(self.handle(deliveries)),
                         Err(BusError::Closed) => break,
                         Err(error) => {

@@ -65,14 +65,19 @@ impl<S: Service> Engine<S> {
         let (mut answers, mut inputs) = (Vec::new(), Vec::new());
         if claim & ANSWERS != 0 {
             answers = self.store.claim_answers(now, until, batch).await?;
+            if !answers.is_empty() {
+                failpoint("answers-claimed");
+            }
         }
         if claim & INPUTS != 0 {
             inputs = self.store.claim_inputs(now, until, batch).await?;
+            if !inputs.is_empty() {
+                failpoint("inputs-claimed");
+            }
         }
         if answers.is_empty() && inputs.is_empty() {
             return Ok(false);
         }
-        failpoint(if answers.is_empty() { "inputs-claimed" } else { "answers-claimed" });
         // A full claim may have left some.
         if answers.len() == batch {
             self.claim.fetch_or(ANSWERS, Ordering::AcqRel);

@@ -201,7 +201,9 @@ impl<S: Service> Engine<S> {
     /// One transaction. With `refused`, every input is kept as a failure instead of decided.
     async fn commit(&self, items: &[Item<S>], refused: Option<&str>) -> Result<(), StoreError> {
         let started = Instant::now();
-        let (marks, keys) = (marks_of(items), keys_of(items));
+        let marks = marks_of(items);
+        // What is refused needs no state; and its key may be what the database refuses.
+        let keys = if refused.is_none() { keys_of(items) } else { Vec::new() };
         let shared = Shared {
             now: self.clock.now(),
             config: &self.config,

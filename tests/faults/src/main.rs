@@ -1,0 +1,5 @@
+//! The test service in a process of its own, to be killed.
+
+fn main() -> std::process::ExitCode {
+    service::run_main::<faults::Victime>()
+}
