@@ -25,6 +25,11 @@ up *args:
 down *args:
     docker compose -f docker/compose.yaml down {{ args }}
 
+# Measures beside the raw broker: hop, latency, relay, footprint, growth, pipeline, tout.
+[group('check')]
+bench *args:
+    cargo run --release -p bench -- {{ args }}
+
 # Everything that a change must pass.
 [group('check')]
 ci:
