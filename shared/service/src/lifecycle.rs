@@ -186,7 +186,7 @@ pub async fn start<S: Service>(config: S::Config, host: Host) -> Result<Running,
     Ok(Running { name: S::NAME, addr, tasks, store })
 }
 
-/// Gives the service its boot events; one that still waits from an earlier start is kept.
+/// Gives the service its boot events.
 async fn boot<S: Service>(
     config: &S::Config,
     store: &SharedStore,
@@ -198,11 +198,11 @@ async fn boot<S: Service>(
 
 /// The boot events of a start.
 pub(crate) fn boot_rows<S: Service>(config: &S::Config, due_at: DateTime<Utc>) -> Vec<InputRow> {
+    // Each start is a cause of its own: what it decides has ids that no other start has given.
+    let start = due_at.timestamp_micros().to_string();
     let row = |(key, event): (String, S::Event)| {
-        let id = kernel::derive_id(&[S::NAME, "boot", &key]);
-        // Each start is a cause of its own.
-        let cause = format!("boot {}", due_at.timestamp_micros());
-        InputRow { cause, ..event_row::<S>(id, key, &event, due_at) }
+        let id = kernel::derive_id(&[S::NAME, "boot", &key, &start]);
+        event_row::<S>(id, key, &event, due_at)
     };
     S::boot(config).into_iter().map(row).collect()
 }

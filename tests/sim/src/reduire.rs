@@ -50,6 +50,16 @@ impl Piece {
             Self::Jour(n, l, j) => coupes.jours.insert((n, l, j)),
         };
     }
+
+    fn dossier(self) -> u64 {
+        match self {
+            Self::Dossier(n)
+            | Self::Lieu(n, _)
+            | Self::Mesure(n)
+            | Self::Retrait(n, _)
+            | Self::Jour(n, _, _) => n,
+        }
+    }
 }
 
 fn passer(seed: u64, essai: &Essai) -> Passage {
@@ -93,11 +103,14 @@ fn pieces(sim: &Simulation) -> Vec<Piece> {
     pieces
 }
 
-/// What makes two failures the same: the words, without what is particular.
+/// What makes two failures the same: the words, without who, what and when.
 fn nature(torts: &[String]) -> BTreeSet<String> {
+    let particular = |word: &str| {
+        word.starts_with(char::is_uppercase)
+            || word.contains(|c: char| c.is_ascii_digit() || c == '/')
+    };
     let plain = |text: &String| -> String {
-        let words = text.split_whitespace();
-        words.filter(|w| !w.contains(|c: char| c.is_ascii_digit())).take(6).collect()
+        text.split_whitespace().filter(|w| !particular(w)).take(6).collect()
     };
     torts.iter().map(plain).collect()
 }
@@ -120,39 +133,52 @@ impl Reducteur {
         (!nature(&run.torts).is_disjoint(&self.voulu)).then_some(run)
     }
 
-    /// Takes pieces out of the scenario, one after the other.
-    fn couper(&mut self, essai: &mut Essai, pieces: Vec<Piece>) {
-        for piece in pieces {
-            let mut less = essai.clone();
-            piece.couper(&mut less.coupes);
-            if less.coupes != essai.coupes && self.echoue(&less).is_some() {
-                *essai = less;
+    /// Takes pieces out of the scenario, in ever smaller parts.
+    fn couper(&mut self, essai: &mut Essai, mut pieces: Vec<Piece>) {
+        let mut size = pieces.len();
+        while size > 1 {
+            size = size.div_ceil(2);
+            let left = pieces.clone();
+            for part in left.chunks(size) {
+                let mut less = essai.clone();
+                // What belongs to somebody who is out already is out too.
+                let there = part.iter().filter(|p| !essai.coupes.dossiers.contains(&p.dossier()));
+                there.for_each(|piece| piece.couper(&mut less.coupes));
+                if less.coupes != essai.coupes && self.echoue(&less).is_some() {
+                    *essai = less;
+                    pieces.retain(|piece| !part.contains(piece));
+                }
             }
         }
     }
 
-    /// Leaves out what went wrong: all, whole kinds, then ever smaller parts.
-    fn epargner(&mut self, essai: &mut Essai, mut coups: Vec<Coup>) -> Vec<Coup> {
-        let with =
-            |essai: &Essai, kept: &[Coup]| Essai { permis: Permis::seuls(kept), ..essai.clone() };
+    /// Leaves out whole kinds of what went wrong, all of them first.
+    fn sans_genres(&mut self, essai: &mut Essai, mut coups: Vec<Coup>) -> Vec<Coup> {
         let kinds: BTreeSet<_> = coups.iter().map(|c| c.genre).collect();
-        let all_kinds = kinds.into_iter().map(Some);
-        for kind in std::iter::once(None).chain(all_kinds) {
-            let kept: Vec<_> =
-                coups.iter().copied().filter(|c| kind.is_some_and(|k| c.genre != k)).collect();
-            if kept.len() < coups.len()
-                && let Some(run) = self.echoue(&with(essai, &kept))
-            {
+        for kind in std::iter::once(None).chain(kinds.into_iter().map(Some)) {
+            let kept = |c: &Coup| kind.is_some_and(|k| c.genre != k);
+            let kept: Vec<_> = coups.iter().copied().filter(kept).collect();
+            if kept.len() == coups.len() {
+                continue;
+            }
+            let less = seuls(essai, &kept);
+            if let Some(run) = self.echoue(&less) {
                 coups = run.coups;
+                *essai = less;
             }
         }
+        coups
+    }
+
+    /// Leaves out what went wrong, in ever smaller parts.
+    fn epargner(&mut self, essai: &mut Essai, mut coups: Vec<Coup>) -> Vec<Coup> {
         let mut size = coups.len().div_ceil(2).max(1);
         loop {
             let mut start = 0;
             while start < coups.len() {
                 let end = (start + size).min(coups.len());
                 let kept: Vec<_> = coups[..start].iter().chain(&coups[end..]).copied().collect();
-                match self.echoue(&with(essai, &kept)) {
+                match self.echoue(&seuls(essai, &kept)) {
                     // What never came to pass any more is left out too.
                     Some(run) => coups.retain(|c| kept.contains(c) && run.coups.contains(c)),
                     None => start = end,
@@ -163,9 +189,14 @@ impl Reducteur {
             }
             size = size.div_ceil(2);
         }
-        *essai = with(essai, &coups);
+        *essai = seuls(essai, &coups);
         coups
     }
+}
+
+/// The same, where nothing else goes wrong.
+fn seuls(essai: &Essai, kept: &[Coup]) -> Essai {
+    Essai { permis: Permis::seuls(kept), ..essai.clone() }
 }
 
 /// Makes the failing history of a seed small, in so many runs at most; `None` when it does not fail.
@@ -176,6 +207,7 @@ pub fn reduire(seed: u64, sabotage: Option<Sabotage>, au_plus: u32) -> Option<Re
         return None;
     }
     let mut reducteur = Reducteur { seed, voulu: nature(&first.torts), essais: 1, au_plus };
+    reducteur.sans_genres(&mut essai, first.coups);
     reducteur.couper(&mut essai, first.pieces);
     let coups = passer(seed, &essai).coups;
     let coups = reducteur.epargner(&mut essai, coups);

@@ -78,12 +78,15 @@ impl Gates {
 }
 
 impl<S: Service> Engine<S> {
-    pub(super) async fn asks_loop(self: &Arc<Self>, mut ear: UnboundedReceiver<Busy>) {
+    pub(super) async fn asks_loop(
+        self: &Arc<Self>,
+        mut ear: UnboundedReceiver<Busy>,
+        mut held: Vec<Busy>,
+    ) {
         let gates = Arc::new(Gates::default());
         let limits: Arc<BTreeMap<&'static str, Limit>> =
             Arc::new(S::limits(&self.config).into_iter().collect());
         let calls = self.tasks.child();
-        let mut held = vec![self.clock.busy()];
         // What is due next in the store, and whether only the store knows.
         let (mut due, mut unknown) = (None, true);
         loop {

@@ -15,8 +15,7 @@ use super::{
 use crate::api::Service;
 
 impl<S: Service> Engine<S> {
-    pub(super) async fn inputs_loop(&self, mut ear: UnboundedReceiver<Busy>) {
-        let mut held = vec![self.clock.busy()];
+    pub(super) async fn inputs_loop(&self, mut ear: UnboundedReceiver<Busy>, mut held: Vec<Busy>) {
         // What is due next in the store, and whether only the store knows.
         let (mut due, mut unknown) = (None, true);
         loop {

@@ -128,12 +128,14 @@ impl<S: Service> Engine<S> {
             let engine = Arc::clone(self);
             self.tasks.spawn(async move { engine.consume_loop(queue, bound).await });
         }
-        let engine = Arc::clone(self);
-        self.tasks.spawn(async move { engine.inputs_loop(inputs).await });
-        let engine = Arc::clone(self);
-        self.tasks.spawn(async move { engine.asks_loop(asks).await });
-        let engine = Arc::clone(self);
-        self.tasks.spawn(async move { engine.relay_loop(relay).await });
+        // Virtual time stands still from here on until each loop has looked once.
+        let held = || vec![self.clock.busy()];
+        let (engine, busy) = (Arc::clone(self), held());
+        self.tasks.spawn(async move { engine.inputs_loop(inputs, busy).await });
+        let (engine, busy) = (Arc::clone(self), held());
+        self.tasks.spawn(async move { engine.asks_loop(asks, busy).await });
+        let (engine, busy) = (Arc::clone(self), held());
+        self.tasks.spawn(async move { engine.relay_loop(relay, busy).await });
         let engine = Arc::clone(self);
         self.tasks.spawn_until_stopped(async move { engine.purge_loop().await });
     }

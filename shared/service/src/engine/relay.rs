@@ -94,8 +94,7 @@ impl Desk {
 }
 
 impl<S: Service> Engine<S> {
-    pub(super) async fn relay_loop(&self, mut ear: UnboundedReceiver<Envoi>) {
-        let mut held = vec![self.clock.busy()];
+    pub(super) async fn relay_loop(&self, mut ear: UnboundedReceiver<Envoi>, mut held: Vec<Busy>) {
         let returned = self.open_returns().await;
         let mut desk = Desk {
             waiting: VecDeque::new(),

@@ -2,7 +2,9 @@
 
 use std::{
     collections::BTreeMap,
+    path::Path,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use bus::{Consumer, MemoryBus, Publication, QueueSpec, Transport};
@@ -60,6 +62,7 @@ incoming! {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum Evenement {
     Note,
+    Demarrer,
     Fermer { tache: Uuid, par: String },
 }
 
@@ -80,14 +83,15 @@ impl AskKind for Confirmer {
 
 impl Service for Compteur {
     const NAME: &'static str = "compteur";
-    type Config = ();
+    /// The states that a start concerns.
+    type Config = Vec<String>;
     type State = Etat;
     type Message = Recu;
     type Event = Evenement;
     type Ask = Confirmer;
     type Answer = bool;
 
-    fn new((): &(), _: &Equipment) -> Result<Self, String> {
+    fn new(_: &Vec<String>, _: &Equipment) -> Result<Self, String> {
         let agence = AGENCE.with_borrow(Clone::clone).ok_or("no agency")?;
         Ok(Self { agence })
     }
@@ -141,10 +145,19 @@ impl Service for Compteur {
                 etat.reveils += 1;
                 Ok(Decision::next(etat))
             }
+            Input::Event(Evenement::Demarrer) => {
+                etat.reveils += 1;
+                let par = format!("départ {}", etat.reveils);
+                Ok(Decision::next(etat).publish(&TacheFaite { tache: Uuid::nil(), faite_par: par }))
+            }
             Input::Event(Evenement::Fermer { tache, par }) => {
                 Ok(Decision::next(etat).publish(&TacheFaite { tache, faite_par: par }))
             }
         }
+    }
+
+    fn boot(config: &Vec<String>) -> Vec<(String, Evenement)> {
+        config.iter().map(|key| (key.clone(), Evenement::Demarrer)).collect()
     }
 
     fn operator(action: &OperatorAction) -> Result<(String, Evenement), String> {
@@ -176,7 +189,7 @@ pub(crate) struct Banc {
     pub(crate) agence: Arc<Mutex<Agence>>,
     pub(crate) running: Running,
     pub(crate) temoin: Box<dyn Consumer>,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
 }
 
 pub(crate) fn debut() -> DateTime<Utc> {
@@ -184,15 +197,15 @@ pub(crate) fn debut() -> DateTime<Utc> {
 }
 
 pub(crate) async fn banc() -> Banc {
+    demarre(Vec::new()).await
+}
+
+/// The same, with states that a start concerns.
+pub(crate) async fn demarre(amorces: Vec<String>) -> Banc {
     let dir = tempfile::tempdir().expect("tempdir");
     let (clock, driver) = Clock::virtual_at(debut());
     let bus = MemoryBus::new(clock.clone());
-    let path = dir.path().join("compteur.sqlite");
-    let store: SharedStore =
-        Arc::new(SqliteStore::open(&path, SqliteOptions { relaxed: true }).await.expect("open"));
-    store.migrate().await.expect("migrate");
     let agence = Arc::new(Mutex::new(Agence::default()));
-    AGENCE.set(Some(Arc::clone(&agence)));
     let types = [
         CandidatureRefusee::TYPE,
         PanneOuverte::TYPE,
@@ -203,6 +216,23 @@ pub(crate) async fn banc() -> Banc {
     let bindings = types.iter().map(|t| (Flux::Evenements, (*t).to_owned())).collect();
     let spec = QueueSpec { name: "temoin".to_owned(), bindings };
     let temoin = bus.consume(&spec, 100).await.expect("consume");
+    let (store, running) = lancer(dir.path(), &clock, &bus, &agence, amorces).await;
+    Banc { bus, clock, driver, store, agence, running, temoin, dir }
+}
+
+/// Starts the service on the file in `dir`.
+async fn lancer(
+    dir: &Path,
+    clock: &Clock,
+    bus: &Arc<MemoryBus>,
+    agence: &Arc<Mutex<Agence>>,
+    amorces: Vec<String>,
+) -> (SharedStore, Running) {
+    let path = dir.join("compteur.sqlite");
+    let store: SharedStore =
+        Arc::new(SqliteStore::open(&path, SqliteOptions { relaxed: true }).await.expect("open"));
+    store.migrate().await.expect("migrate");
+    AGENCE.set(Some(Arc::clone(agence)));
     let named = BTreeMap::from([("a.martin".to_owned(), kernel::Secret::new(JETON_MARTIN))]);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("bind");
     let host = Host {
@@ -214,14 +244,25 @@ pub(crate) async fn banc() -> Banc {
         links: LinksConfig::default(),
         smtp: None,
         operators: Operators::new(Some(kernel::Secret::new(JETON)), named).expect("tokens"),
-        data_dir: dir.path().to_owned(),
+        data_dir: dir.to_owned(),
         engine: service::EngineConfig::default(),
     };
-    let running = service::start::<Compteur>((), host).await.expect("start");
-    Banc { bus, clock, driver, store, agence, running, temoin, _dir: dir }
+    let running = service::start::<Compteur>(amorces, host).await.expect("start");
+    (store, running)
 }
 
 impl Banc {
+    /// Stops the service, and starts it a business minute later.
+    pub(crate) async fn redemarrer(self, amorces: Vec<String>) -> Self {
+        let Self { bus, clock, driver, store: _, agence, running, temoin, dir } = self;
+        assert!(running.stop(Duration::from_secs(5)).await);
+        let later = clock.timer(clock.now() + TimeDelta::minutes(1));
+        driver.advance(debut() + TimeDelta::days(60)).await.expect("a minute passes");
+        drop(later);
+        let (store, running) = lancer(dir.path(), &clock, &bus, &agence, amorces).await;
+        Self { bus, clock, driver, store, agence, running, temoin, dir }
+    }
+
     pub(crate) async fn publier(&self, id: &str, sequence: u64, cause: &str) {
         let body =
             CandidatureRetiree { dossier: DossierId(1), rpps: None, cause: cause.to_owned() };

@@ -14,7 +14,7 @@ use contracts::{
 use kernel::Fault;
 use service::Attempt;
 
-use crate::banc::{Banc, JETON, banc, debut};
+use crate::banc::{Banc, JETON, banc, debut, demarre};
 
 #[tokio::test]
 async fn a_message_becomes_an_ask_an_answer_and_a_fact() {
@@ -126,6 +126,21 @@ async fn a_wake_up_fires_once_at_its_instant() {
     assert!(banc.clock.now() >= debut() + TimeDelta::days(3));
     assert!(banc.clock.now() < debut() + TimeDelta::days(3) + TimeDelta::minutes(2));
     assert_eq!(banc.etat().await.reveils, 1);
+}
+
+/// Two starts decide the same thing of different states: their facts are two messages, of which a
+/// reader's inbox must not take the second for the first.
+#[tokio::test]
+async fn what_a_start_publishes_has_an_id_of_its_own() {
+    let amorces = || vec!["dossier/1".to_owned()];
+    let mut banc = demarre(amorces()).await;
+    let first = banc.temoins().await;
+    let mut banc = banc.redemarrer(amorces()).await;
+    let second = banc.temoins().await;
+    assert_eq!((first.len(), second.len()), (1, 1));
+    assert_ne!(first[0].data, second[0].data, "two facts");
+    assert_ne!(first[0].id, second[0].id, "under two ids");
+    assert_eq!(banc.etat().await.reveils, 2);
 }
 
 #[tokio::test]
