@@ -98,8 +98,8 @@ impl Banc {
         let now = Clock::system().now();
         let acceleration = Acceleration { started_at: now, epoch: now, factor: FACTEUR };
         let tasks = Tasks::new();
-        let base = PostgresStore::connect(serveurs.base.expose(), Some(&schema)).await;
-        let base = base.expect("the database");
+        let base = PostgresStore::connect(serveurs.base.expose(), Some(&schema));
+        let base = base.await.expect("the database");
         base.migrate().await.expect("migrations");
         base.close().await;
         let bus = connecter(&serveurs.amqp, "essai", &prefixe).await;
@@ -213,6 +213,13 @@ impl Banc {
         self.publier_tels(messages).await;
     }
 
+    /// Inputs whose effect has not come yet.
+    pub fn en_cours(&self) -> usize {
+        let entrees = self.entrees.lock().unwrap_or_else(PoisonError::into_inner);
+        let effets = entrees.iter().filter(|e| e.attendu == Attendu::Effet);
+        effets.count().saturating_sub(self.recolte.arrives())
+    }
+
     /// Publishes messages, each until the broker has it.
     pub async fn publier_tels(&self, messages: Vec<Publication>) {
         let mut rest = messages;
@@ -230,7 +237,7 @@ impl Banc {
         let count = |of: fn(&Attendu) -> bool| entrees.iter().filter(|e| of(&e.attendu)).count();
         let effets = count(|a| *a == Attendu::Effet);
         let pannes = count(|a| matches!(a, Attendu::Panne(_)));
-        let started = Instant::now();
+        let (mut moved, mut before) = (Instant::now(), None);
         loop {
             let reste = self.reste().await;
             let arrives = self.recolte.arrives();
@@ -239,7 +246,11 @@ impl Banc {
             if reste == 0 && arrives >= effets && ouvertes >= pannes && annonces >= pannes {
                 break;
             }
-            if started.elapsed() > PATIENCE {
+            // However much there is: what counts is that it goes on.
+            let now = Some((reste, arrives, ouvertes, annonces));
+            moved = if now == before { moved } else { Instant::now() };
+            before = now;
+            if moved.elapsed() > PATIENCE {
                 return Err(format!(
                     "not settled: {arrives} effects of {effets}, {ouvertes} failures of {pannes} \
                      ({annonces} announced), {reste} rows or messages wait\n{}",
@@ -350,7 +361,6 @@ impl Banc {
 
     /// Leaves nothing on the servers.
     pub async fn demonter(self) {
-        // Nobody reads any more: a reader would declare its queue again.
         self.tasks.stop(Duration::from_secs(5)).await;
         let own = QueueSpec::service(Victime::NAME, Vec::new());
         if let Err(error) = self.bus.erase(&[own, recolte_queue()]).await {
@@ -365,7 +375,6 @@ impl Banc {
 
 async fn connecter(url: &Secret, name: &str, prefix: &str) -> Arc<RabbitBus> {
     let identity = Identity::Service(name.to_owned());
-    // Names of connections: a test cuts its own only.
     let options = RabbitOptions::demo(url.clone(), identity, Clock::system(), prefix);
     RabbitBus::connect(options).await.expect("the broker")
 }

@@ -189,7 +189,7 @@ impl Service for Victime {
     }
 
     fn limits(_: &Reglages) -> Vec<(&'static str, Limit)> {
-        let limit = Limit { in_flight: 64, calls: 1_000_000, ..Limit::default() };
+        let limit = Limit { calls: 1_000_000, ..Limit::default() };
         ["idempotent", "relecture", "peutetre", "passager", "refus", "retenu"]
             .map(|agence| (agence, limit))
             .to_vec()
