@@ -9,13 +9,20 @@ use axum::{
     response::{Html, IntoResponse, Response},
     routing::get,
 };
-use contact::Links;
+use bus::SharedTransport;
+use chrono::{DateTime, Utc};
+use contact::{Lien, Links, Question};
+use contracts::Referentiel;
+use kernel::{Busy, Clock, Tasks};
 use serde::Deserialize;
+use store::{InputRow, SharedStore};
+use tokio::{net::TcpListener, sync::mpsc::UnboundedSender};
 
 use crate::{
-    api::Service,
-    engine::{Engine, read_state},
-    ingress::Ingress,
+    api::{OperatorAction, Service},
+    engine::{Envoi, read_state},
+    ingress::event_row,
+    metrics::Metrics,
     operators::Operators,
     ops,
 };
@@ -25,53 +32,106 @@ const BODY_LIMIT: usize = 64 * 1024;
 /// What readiness waits for the store and the transport.
 const READY_LIMIT: Duration = Duration::from_secs(1);
 
-pub(crate) struct Web<S: Service> {
-    pub engine: Arc<Engine<S>>,
-    pub ingress: Ingress<S>,
-    pub links: Links,
-    pub operators: Operators,
+/// What the routes ask of a service's business: they are compiled once, for whichever service.
+pub(crate) struct Business {
+    /// Its name.
+    pub name: &'static str,
+    question: fn(Option<&str>, &Lien, &Referentiel) -> Option<Question>,
+    reponse: fn(&Lien, &str, DateTime<Utc>) -> Option<InputRow>,
+    /// The input that an operator's action is, or why it makes no sense.
+    pub operator: fn(&OperatorAction, DateTime<Utc>) -> Result<InputRow, String>,
 }
 
-/// Every route of the service.
-pub(crate) fn router<S: Service>(web: Web<S>) -> Router {
-    let own = S::routes(&web.engine.config, &web.ingress);
+impl Business {
+    /// That of service `S`.
+    pub(crate) fn of<S: Service>() -> Self {
+        Self {
+            name: S::NAME,
+            question: |state, lien, referentiel| {
+                let state = state.and_then(|body| read_state::<S>(body).ok());
+                S::question(state.as_ref(), lien, referentiel)
+            },
+            reponse: |lien, choix, now| {
+                let event = S::reponse(lien, choix)?;
+                // The same answer posted twice is one input; the decision closes the question.
+                let parts = [S::NAME, "reponse", &lien.sujet, &lien.cle, &lien.question, choix];
+                let id = kernel::derive_id(&parts);
+                Some(event_row::<S>(id, lien.cle.clone(), &event, now))
+            },
+            operator: |action, now| {
+                let (key, event) = S::operator(action)?;
+                let body = serde_json::to_string(action).expect("an action encodes");
+                let id = kernel::derive_id(&[S::NAME, "action", &body]);
+                Ok(event_row::<S>(id, key, &event, now))
+            },
+        }
+    }
+}
+
+/// What the routes of a service stand on.
+pub(crate) struct Web {
+    pub business: Business,
+    pub referentiel: Arc<Referentiel>,
+    pub clock: Clock,
+    pub store: SharedStore,
+    pub transport: SharedTransport,
+    pub metrics: Metrics,
+    pub tasks: Tasks,
+    pub links: Links,
+    pub operators: Operators,
+    /// Says to the engine that inputs are there.
+    pub doorbell: UnboundedSender<Busy>,
+    /// Says to the relay that messages are there.
+    pub relay: UnboundedSender<Envoi>,
+}
+
+/// Every route of the service, with its `own`.
+pub(crate) fn router(web: Web, own: Router) -> Router {
     Router::new()
         .route("/livez", get(|| async { "vivant\n" }))
-        .route("/readyz", get(readyz::<S>))
-        .route("/metrics", get(metrics::<S>))
-        .route("/version", get(version::<S>))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics))
+        .route("/version", get(version))
         .merge(ops::routes())
-        .route("/r/{token}", get(show_question::<S>).post(take_answer::<S>))
+        .route("/r/{token}", get(show_question).post(take_answer))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .with_state(Arc::new(web))
         .merge(own)
 }
 
-type Shared<S> = State<Arc<Web<S>>>;
+/// Serves `routes` until the service stops.
+pub(crate) fn serve(name: &'static str, listener: TcpListener, routes: Router, tasks: &Tasks) {
+    let stopping = tasks.clone();
+    tasks.spawn(async move {
+        let stop = async move { stopping.stopping().await };
+        if let Err(error) = axum::serve(listener, routes).with_graceful_shutdown(stop).await {
+            tracing::error!(service = name, %error, "HTTP server ended");
+        }
+    });
+}
 
-async fn readyz<S: Service>(State(web): Shared<S>) -> Response {
-    let engine = &web.engine;
-    let (store, transport) = futures_util::future::join(
-        engine.store.ready(READY_LIMIT),
-        engine.transport.ready(READY_LIMIT),
-    )
-    .await;
-    let stopping = engine.tasks.is_stopping();
+type Shared = State<Arc<Web>>;
+
+async fn readyz(State(web): Shared) -> Response {
+    let (store, transport) =
+        futures_util::future::join(web.store.ready(READY_LIMIT), web.transport.ready(READY_LIMIT))
+            .await;
+    let stopping = web.tasks.is_stopping();
     let ready = store && transport && !stopping;
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let body = serde_json::json!({ "base": store, "courtier": transport, "en_arret": stopping });
     (status, Json(body)).into_response()
 }
 
-async fn metrics<S: Service>(State(web): Shared<S>) -> Response {
-    match web.engine.store.stats().await {
-        Ok(stats) => web.engine.metrics.render(&stats, web.engine.clock.now()).into_response(),
+async fn metrics(State(web): Shared) -> Response {
+    match web.store.stats().await {
+        Ok(stats) => web.metrics.render(&stats, web.clock.now()).into_response(),
         Err(_) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
     }
 }
 
-async fn version<S: Service>() -> Json<serde_json::Value> {
-    Json(serde_json::json!({ "service": S::NAME, "version": env!("CARGO_PKG_VERSION") }))
+async fn version(State(web): Shared) -> Json<serde_json::Value> {
+    Json(serde_json::json!({ "service": web.business.name, "version": env!("CARGO_PKG_VERSION") }))
 }
 
 /// An answer that says why not.
@@ -100,24 +160,21 @@ fn page(status: StatusCode, html: String) -> Response {
     (status, contact::EN_TETES, Html(html)).into_response()
 }
 
-async fn show_question<S: Service>(State(web): Shared<S>, Path(token): Path<String>) -> Response {
+async fn show_question(State(web): Shared, Path(token): Path<String>) -> Response {
     match question(&web, &token).await {
         Ok((_, question)) => page(StatusCode::OK, contact::page_question(&question, &token)),
         Err(response) => *response,
     }
 }
 
-async fn question<S: Service>(
-    web: &Web<S>,
-    token: &str,
-) -> Result<(contact::Lien, contact::Question), Box<Response>> {
-    let lien = web.links.check(token, web.engine.clock.now()).map_err(|error| {
+async fn question(web: &Web, token: &str) -> Result<(Lien, Question), Box<Response>> {
+    let lien = web.links.check(token, web.clock.now()).map_err(|error| {
         Box::new(page(StatusCode::NOT_FOUND, contact::page_erreur("Lien refusé", error.texte())))
     })?;
-    let row = web.engine.store.state(&lien.cle).await;
+    let row = web.store.state(&lien.cle).await;
     let row = row.map_err(|_| Box::new(store_away().into_response()))?;
-    let state = row.and_then(|row| read_state::<S>(&row.body).ok());
-    if let Some(question) = S::question(state.as_ref(), &lien, &web.engine.referentiel) {
+    let state = row.as_ref().map(|row| row.body.as_str());
+    if let Some(question) = (web.business.question)(state, &lien, &web.referentiel) {
         return Ok((lien, question));
     }
     let text = "Cette question n'attend plus de réponse.";
@@ -130,8 +187,8 @@ struct Answer {
     choix: String,
 }
 
-async fn take_answer<S: Service>(
-    State(web): Shared<S>,
+async fn take_answer(
+    State(web): Shared,
     Path(token): Path<String>,
     Form(answer): Form<Answer>,
 ) -> Response {
@@ -143,17 +200,18 @@ async fn take_answer<S: Service>(
         let text = "Cette question est close, ou cette réponse n'existe pas.";
         return page(StatusCode::CONFLICT, contact::page_erreur("Réponse refusée", text));
     }
-    let Some(event) = S::reponse(&lien, &answer.choix) else {
+    let busy = web.clock.busy();
+    let Some(input) = (web.business.reponse)(&lien, &answer.choix, web.clock.now()) else {
         return page(
             StatusCode::CONFLICT,
             contact::page_erreur("Réponse refusée", "Réponse inconnue."),
         );
     };
-    // The same answer posted twice is one input; the decision closes the question.
-    let parts = [S::NAME, "reponse", &lien.sujet, &lien.cle, &lien.question, &answer.choix];
-    let id = kernel::derive_id(&parts);
-    match web.ingress.observe(vec![(id, lien.cle.clone(), event)]).await {
-        Ok(()) => page(StatusCode::OK, contact::page_merci()),
+    match web.store.add_inputs(vec![input]).await {
+        Ok(()) => {
+            let _ = web.doorbell.send(busy);
+            page(StatusCode::OK, contact::page_merci())
+        }
         Err(_) => store_away().into_response(),
     }
 }

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 
 use chrono::{DateTime, Utc};
 use kernel::{Busy, Clock};
-use store::{InputKind, InputRow, JournalRow, RowContext, SharedStore, StoreError, Writes};
+use store::{InputKind, InputRow, RowContext, SharedStore, StoreError};
 use tokio::sync::mpsc::UnboundedSender;
 use uuid::Uuid;
 
@@ -52,20 +52,6 @@ impl<S: Service> Ingress<S> {
         let busy = self.clock.busy();
         self.store.add_inputs(events.into_iter().map(|event| self.row(event)).collect()).await?;
         // The engine is gone only at shutdown: the rows are durable and wait for the next start.
-        let _ = self.wake.send(busy);
-        Ok(())
-    }
-
-    /// Stores what an operator does, with its line of the journal, in one transaction.
-    pub(crate) async fn act(
-        &self,
-        event: (Uuid, String, S::Event),
-        journal: JournalRow,
-    ) -> Result<(), StoreError> {
-        let busy = self.clock.busy();
-        let (inputs, journal) = (vec![self.row(event)], vec![journal]);
-        let mut writes = Some(Writes { inputs, journal, ..Writes::default() });
-        self.store.transact(&[], &[], &mut |_| writes.take().unwrap_or_default()).await?;
         let _ = self.wake.send(busy);
         Ok(())
     }

@@ -15,7 +15,7 @@ use crate::{
     api::{Equipment, Service},
     config::{self, EngineConfig, FrameConfig, LinksConfig},
     engine::{Engine, INPUTS, Parts, bells},
-    http::{self, Web},
+    http::{self, Business, Web},
     ingress::{Ingress, event_row},
     metrics::Metrics,
     operators::Operators,
@@ -152,7 +152,22 @@ pub async fn start<S: Service>(config: S::Config, host: Host) -> Result<Running,
     let tasks = Tasks::new();
     let (bells, ears) = bells();
     let (doorbell, mut rung) = tokio::sync::mpsc::unbounded_channel();
-    let ingress = Ingress::<S>::new(Arc::clone(&store), clock.clone(), doorbell);
+    let ingress = Ingress::<S>::new(Arc::clone(&store), clock.clone(), doorbell.clone());
+    let own = S::routes(&config, &ingress);
+    let metrics = Metrics::new(S::NAME);
+    let web = Web {
+        business: Business::of::<S>(),
+        referentiel: Arc::clone(&referentiel),
+        clock: clock.clone(),
+        store: Arc::clone(&store),
+        transport: Arc::clone(&transport),
+        metrics: metrics.clone(),
+        tasks: tasks.clone(),
+        links,
+        operators,
+        doorbell,
+        relay: bells.relay.clone(),
+    };
     let engine = Arc::new(Engine::new(Parts {
         service,
         config,
@@ -160,7 +175,7 @@ pub async fn start<S: Service>(config: S::Config, host: Host) -> Result<Running,
         clock,
         store: Arc::clone(&store),
         transport,
-        metrics: Metrics::new(S::NAME),
+        metrics,
         tasks: tasks.clone(),
         bells,
         settings,
@@ -172,15 +187,7 @@ pub async fn start<S: Service>(config: S::Config, host: Host) -> Result<Running,
             drop(busy);
         }
     });
-    let web = Web { engine: Arc::clone(&engine), ingress, links, operators };
-    let routes = http::router(web);
-    let stopping = tasks.clone();
-    tasks.spawn(async move {
-        let stop = async move { stopping.stopping().await };
-        if let Err(error) = axum::serve(listener, routes).with_graceful_shutdown(stop).await {
-            tracing::error!(service = S::NAME, %error, "HTTP server ended");
-        }
-    });
+    http::serve(S::NAME, listener, http::router(web, own), &tasks);
     engine.start(ears).await;
     tracing::info!(service = S::NAME, %addr, version = env!("CARGO_PKG_VERSION"), "started");
     Ok(Running { name: S::NAME, addr, tasks, store })

@@ -14,12 +14,12 @@ use axum::{
 };
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
-use store::{FailureRow, JournalRow, StoreError, Writes};
+use store::{FailureRow, InputRow, JournalRow, StoreError, Writes};
 use uuid::Uuid;
 
 use crate::{
-    api::{OperatorAction, Service},
-    engine::{Engine, INPUTS, discarded, replay_row},
+    api::OperatorAction,
+    engine::{discarded, replay_row},
     http::{Refused, Web, refused, store_away},
     operators::Operator,
     ops::views::{Detail, Failure, FailureQuery, Group, JournalQuery, Line, Task},
@@ -30,20 +30,20 @@ const PAGE: usize = 1000;
 /// Says who acts when the token names nobody.
 const NAME_HEADER: &str = "relais-operateur";
 
-type Shared<S> = State<Arc<Web<S>>>;
+type Shared = State<Arc<Web>>;
 
 /// The operators' routes.
-pub(crate) fn routes<S: Service>() -> Router<Arc<Web<S>>> {
+pub(crate) fn routes() -> Router<Arc<Web>> {
     Router::new()
-        .route("/ops/actions", post(action::<S>))
-        .route("/ops/taches", get(tasks::<S>))
-        .route("/ops/journal", get(journal::<S>))
-        .route("/ops/pannes", get(failures::<S>))
-        .route("/ops/pannes/groupes", get(groups::<S>))
-        .route("/ops/pannes/{id}", get(failure::<S>))
-        .route("/ops/pannes/{id}/corps", get(body::<S>))
-        .route("/ops/pannes/{id}/rejeu", post(replay::<S>))
-        .route("/ops/pannes/{id}/mise-a-l-ecart", post(discard::<S>))
+        .route("/ops/actions", post(action))
+        .route("/ops/taches", get(tasks))
+        .route("/ops/journal", get(journal))
+        .route("/ops/pannes", get(failures))
+        .route("/ops/pannes/groupes", get(groups))
+        .route("/ops/pannes/{id}", get(failure))
+        .route("/ops/pannes/{id}/corps", get(body))
+        .route("/ops/pannes/{id}/rejeu", post(replay))
+        .route("/ops/pannes/{id}/mise-a-l-ecart", post(discard))
 }
 
 /// Who asks, and under which name.
@@ -61,7 +61,7 @@ impl Acting {
 }
 
 /// Checks the bearer token.
-fn authorised<S: Service>(web: &Web<S>, headers: &HeaderMap) -> Result<Acting, Refused> {
+fn authorised(web: &Web, headers: &HeaderMap) -> Result<Acting, Refused> {
     if !web.operators.any() {
         let text = "aucun jeton d'opérateur n'est configuré\n";
         return Err(refused(StatusCode::FORBIDDEN, text));
@@ -74,8 +74,8 @@ fn authorised<S: Service>(web: &Web<S>, headers: &HeaderMap) -> Result<Acting, R
     }
 }
 
-async fn action<S: Service>(
-    State(web): Shared<S>,
+async fn action(
+    State(web): Shared,
     headers: HeaderMap,
     Json(mut action): Json<OperatorAction>,
 ) -> Result<StatusCode, Refused> {
@@ -84,10 +84,8 @@ async fn action<S: Service>(
         acting.said.clone_from(&action.par);
     }
     action.par = acting.operator.name(&acting.said);
-    let (key, event) =
-        S::operator(&action).map_err(|text| refused(StatusCode::UNPROCESSABLE_ENTITY, text))?;
-    let body = serde_json::to_string(&action).expect("an action encodes");
-    let id = kernel::derive_id(&[S::NAME, "action", &body]);
+    let input = (web.business.operator)(&action, web.clock.now())
+        .map_err(|text| refused(StatusCode::UNPROCESSABLE_ENTITY, text))?;
     // The names of the fields, not what they hold: the journal is for ever.
     let fields: Vec<_> = action.champs.keys().filter(|k| *k != "tache").cloned().collect();
     let mut objet = action.cle.clone();
@@ -97,67 +95,73 @@ async fn action<S: Service>(
     if !fields.is_empty() {
         objet = format!("{objet} ({})", fields.join(", "));
     }
-    let mut row = acting.did(web.engine.clock.now(), &action.action, objet);
+    let mut row = acting.did(web.clock.now(), &action.action, objet);
     row.motif = action.champs.get("motif").cloned();
-    web.ingress.act((id, key, event), row).await.map_err(|_| store_away())?;
-    tracing::info!(service = S::NAME, action = %action.action, cle = %action.cle, "operator's action");
+    web.act_by(input, row).await.map_err(|_| store_away())?;
+    tracing::info!(service = web.business.name, action = %action.action, cle = %action.cle, "operator's action");
     Ok(StatusCode::ACCEPTED)
 }
 
-async fn failures<S: Service>(
-    State(web): Shared<S>,
+async fn failures(
+    State(web): Shared,
     headers: HeaderMap,
     Query(query): Query<FailureQuery>,
 ) -> Result<Json<Vec<Failure>>, Refused> {
     authorised(&web, &headers)?;
     let max = query.max.unwrap_or(PAGE).min(PAGE);
-    let heads = web.engine.store.failure_heads(&query.filter(), max).await;
+    let heads = web.store.failure_heads(&query.filter(), max).await;
     let heads = heads.map_err(|_| store_away())?;
-    Ok(Json(heads.into_iter().map(Failure::of::<S>).collect()))
+    Ok(Json(heads.into_iter().map(|row| Failure::of(web.business.name, row)).collect()))
 }
 
-async fn groups<S: Service>(
-    State(web): Shared<S>,
+async fn groups(
+    State(web): Shared,
     headers: HeaderMap,
     Query(query): Query<FailureQuery>,
 ) -> Result<Json<Vec<Group>>, Refused> {
     authorised(&web, &headers)?;
-    let groups = web.engine.store.failure_groups(&query.filter()).await;
-    Ok(Json(groups.map_err(|_| store_away())?.into_iter().map(Group::of::<S>).collect()))
+    let groups = web.store.failure_groups(&query.filter()).await;
+    Ok(Json(
+        groups
+            .map_err(|_| store_away())?
+            .into_iter()
+            .map(|row| Group::of(web.business.name, row))
+            .collect(),
+    ))
 }
 
-async fn failure<S: Service>(
-    State(web): Shared<S>,
+async fn failure(
+    State(web): Shared,
     headers: HeaderMap,
     Path(id): Path<Uuid>,
 ) -> Result<Json<Detail>, Refused> {
     authorised(&web, &headers)?;
     let row = kept(&web, id).await?;
-    Ok(Json(Detail::of::<S>(row)))
+    Ok(Json(Detail::of(web.business.name, row)))
 }
 
-async fn body<S: Service>(
-    State(web): Shared<S>,
+async fn body(
+    State(web): Shared,
     headers: HeaderMap,
     Path(id): Path<Uuid>,
 ) -> Result<Response, Refused> {
     let acting = authorised(&web, &headers)?;
     let row = kept(&web, id).await?;
-    let journal = vec![acting.did(web.engine.clock.now(), "lecture-corps", name(&row))];
-    let written = web.engine.act(Writes { journal, ..Writes::default() }).await;
+    let journal = vec![acting.did(web.clock.now(), "lecture-corps", name(&row))];
+    let written = web.act(Writes { journal, ..Writes::default() }).await;
     written.map_err(|_| store_away())?;
-    tracing::warn!(service = S::NAME, panne = %id, "body of a failure read");
+    tracing::warn!(service = web.business.name, panne = %id, "body of a failure read");
     let headers =
         [(header::CONTENT_TYPE, "application/octet-stream"), (header::CACHE_CONTROL, "no-store")];
     Ok((headers, row.body).into_response())
 }
 
-async fn kept<S: Service>(web: &Web<S>, id: Uuid) -> Result<FailureRow, Refused> {
-    let row = web.engine.store.failure(id).await.map_err(|_| store_away())?;
+async fn kept(web: &Web, id: Uuid) -> Result<FailureRow, Refused> {
+    let row = web.store.failure(id).await.map_err(|_| store_away())?;
     row.ok_or_else(|| refused(StatusCode::NOT_FOUND, "panne inconnue\n"))
 }
 
-async fn still_open<S: Service>(web: &Web<S>, id: Uuid) -> Result<FailureRow, Refused> {
+async fn still_open(web: &Web, id: Uuid) -> Result<FailureRow, Refused> {
     let row = kept(web, id).await?;
     if row.outcome.is_none() {
         return Ok(row);
@@ -170,16 +174,17 @@ fn name(row: &FailureRow) -> String {
     format!("panne {} ({}, {})", row.id, row.code, row.kind)
 }
 
-async fn replay<S: Service>(
-    State(web): Shared<S>,
+async fn replay(
+    State(web): Shared,
     headers: HeaderMap,
     Path(id): Path<Uuid>,
 ) -> Result<StatusCode, Refused> {
     let acting = authorised(&web, &headers)?;
     let row = still_open(&web, id).await?;
-    let journal = acting.did(web.engine.clock.now(), "rejeu", name(&row));
-    web.engine.replay(id, journal).await.map_err(|_| store_away())?;
-    tracing::info!(service = S::NAME, panne = %id, "replay asked");
+    let journal = acting.did(web.clock.now(), "rejeu", name(&row));
+    let input = replay_row(web.business.name, id, web.clock.now());
+    web.act_by(input, journal).await.map_err(|_| store_away())?;
+    tracing::info!(service = web.business.name, panne = %id, "replay asked");
     Ok(StatusCode::ACCEPTED)
 }
 
@@ -189,8 +194,8 @@ struct Discard {
     motif: String,
 }
 
-async fn discard<S: Service>(
-    State(web): Shared<S>,
+async fn discard(
+    State(web): Shared,
     headers: HeaderMap,
     Path(id): Path<Uuid>,
     Json(discard): Json<Discard>,
@@ -200,58 +205,54 @@ async fn discard<S: Service>(
         return Err(refused(StatusCode::UNPROCESSABLE_ENTITY, "un motif est requis\n"));
     }
     let row = still_open(&web, id).await?;
-    let mut journal = acting.did(web.engine.clock.now(), "mise-a-l-ecart", name(&row));
+    let mut journal = acting.did(web.clock.now(), "mise-a-l-ecart", name(&row));
     journal.motif = Some(discard.motif.trim().to_owned());
-    web.engine.discard(id, journal).await.map_err(|_| store_away())?;
-    tracing::warn!(service = S::NAME, panne = %id, "failure set aside");
+    web.discard(id, journal).await.map_err(|_| store_away())?;
+    tracing::warn!(service = web.business.name, panne = %id, "failure set aside");
     Ok(StatusCode::ACCEPTED)
 }
 
-async fn journal<S: Service>(
-    State(web): Shared<S>,
+async fn journal(
+    State(web): Shared,
     headers: HeaderMap,
     Query(query): Query<JournalQuery>,
 ) -> Result<Json<Vec<Line>>, Refused> {
     authorised(&web, &headers)?;
     let max = query.max.unwrap_or(PAGE).min(PAGE);
-    let entries = web.engine.store.journal(query.avant, max).await.map_err(|_| store_away())?;
-    Ok(Json(entries.into_iter().map(Line::of::<S>).collect()))
+    let entries = web.store.journal(query.avant, max).await.map_err(|_| store_away())?;
+    Ok(Json(entries.into_iter().map(|row| Line::of(web.business.name, row)).collect()))
 }
 
-async fn tasks<S: Service>(
-    State(web): Shared<S>,
-    headers: HeaderMap,
-) -> Result<Json<Vec<Task>>, Refused> {
+async fn tasks(State(web): Shared, headers: HeaderMap) -> Result<Json<Vec<Task>>, Refused> {
     authorised(&web, &headers)?;
-    let rows = web.engine.store.tasks(PAGE).await.map_err(|_| store_away())?;
-    Ok(Json(rows.into_iter().map(Task::of::<S>).collect()))
+    let rows = web.store.tasks(PAGE).await.map_err(|_| store_away())?;
+    Ok(Json(rows.into_iter().map(|row| Task::of(web.business.name, row)).collect()))
 }
 
-impl<S: Service> Engine<S> {
+impl Web {
     /// Commits what an operator did.
     async fn act(&self, writes: Writes) -> Result<(), StoreError> {
         let mut writes = Some(writes);
         self.store.transact(&[], &[], &mut |_| writes.take().unwrap_or_default()).await
     }
 
-    /// Gives a failure back to the engine as an input.
-    async fn replay(&self, failure: Uuid, journal: JournalRow) -> Result<(), StoreError> {
+    /// Commits an input with its line of the journal, and wakes the engine.
+    async fn act_by(&self, input: InputRow, journal: JournalRow) -> Result<(), StoreError> {
         let busy = self.clock.busy();
-        let row = replay_row::<S>(failure, self.clock.now());
-        let writes = Writes { inputs: vec![row], journal: vec![journal], ..Writes::default() };
-        self.act(writes).await?;
-        self.ring_inputs(INPUTS);
-        drop(busy);
+        let (inputs, journal) = (vec![input], vec![journal]);
+        self.act(Writes { inputs, journal, ..Writes::default() }).await?;
+        // The engine is gone only at shutdown: the row is durable and waits for the next start.
+        let _ = self.doorbell.send(busy);
         Ok(())
     }
 
     /// Closes a failure without replaying it.
     async fn discard(&self, failure: Uuid, journal: JournalRow) -> Result<(), StoreError> {
         let busy = self.clock.busy();
-        let closed = discarded::<S>(failure, self.clock.now());
+        let closed = discarded(self.business.name, failure, self.clock.now());
         let writes = Writes { journal: vec![journal], ..closed };
         self.act(writes).await?;
-        let _ = self.bells.relay.send(busy.into());
+        let _ = self.relay.send(busy.into());
         Ok(())
     }
 }

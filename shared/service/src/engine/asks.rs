@@ -312,6 +312,6 @@ pub(super) fn after_fault<S: Service>(row: &AskRow, fault: &Fault, now: DateTime
         attempts: row.attempts + 1,
         outcome: None,
     };
-    let announced = announce::<S>(&failure, now, row.context.clone());
+    let announced = announce(S::NAME, &failure, now, row.context.clone());
     Suite::Failed(Box::new(failure), Box::new(announced))
 }

@@ -139,12 +139,12 @@ pub fn publication(row: &OutboxRow) -> Publication {
 
 /// The input that replays a failure.
 pub fn replay<S: Service>(failure: Uuid, now: DateTime<Utc>) -> InputRow {
-    sortie::replay_row::<S>(failure, now)
+    sortie::replay_row(S::NAME, failure, now)
 }
 
 /// What sets a failure aside.
 pub fn discard<S: Service>(failure: Uuid, now: DateTime<Utc>) -> Writes {
-    sortie::discarded::<S>(failure, now)
+    sortie::discarded(S::NAME, failure, now)
 }
 
 /// The row of an event from outside.

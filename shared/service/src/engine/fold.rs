@@ -268,7 +268,8 @@ impl<S: Service> Folder<'_, S> {
         };
         follow_task(&out, self.shared.now, &mut self.writes);
         let cause = item.cause.rsplit(' ').next().map(str::to_owned);
-        self.writes.outbox.push(outbox_row::<S>(
+        self.writes.outbox.push(outbox_row(
+            S::NAME,
             id,
             out,
             sequence,
@@ -298,7 +299,7 @@ impl<S: Service> Folder<'_, S> {
         tracing::error!(service = S::NAME, panne = %id, code = %bad.code, kind = %item.kind,
             reason = %bad.reason, "input kept as a failure");
         if item.replays.is_none() {
-            let row = announce::<S>(&failure, self.shared.now, item.context.clone());
+            let row = announce(S::NAME, &failure, self.shared.now, item.context.clone());
             self.writes.outbox.push(row);
         }
         self.writes.failures.push(failure);
@@ -307,7 +308,7 @@ impl<S: Service> Folder<'_, S> {
 
     fn close_failure(&mut self, id: Uuid, issue: &str) {
         self.writes.close_failures.push((id, issue.to_owned()));
-        self.writes.outbox.push(announce_closed::<S>(id, issue, self.shared.now));
+        self.writes.outbox.push(announce_closed(S::NAME, id, issue, self.shared.now));
     }
 
     fn finish(mut self) -> Writes {

@@ -40,6 +40,7 @@ use crate::{api::Service, config::EngineConfig, metrics::Metrics, telemetry};
 
 pub(crate) use self::{
     bells::{Bells, Ears, INPUTS, bells},
+    envois::Envoi,
     item::context,
     sortie::{discarded, empreinte, replay_row},
     stored::read_state,

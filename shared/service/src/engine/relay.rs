@@ -317,7 +317,7 @@ impl<S: Service> Engine<S> {
             let (mut kept, mut announced) = (Vec::new(), Vec::new());
             if !returned.contains(&row.id) {
                 tracing::error!(service = S::NAME, key = %row.routing_key, "no queue takes this");
-                announced.push(announce::<S>(&failure, now, store::RowContext::default()));
+                announced.push(announce(S::NAME, &failure, now, store::RowContext::default()));
                 kept.push(failure);
             }
             self.store.outbox_later(&[(row.id, leased.lease)], at, kept, announced).await?;
@@ -329,7 +329,7 @@ impl<S: Service> Engine<S> {
 
     async fn close_return(&self, message: Uuid) -> Result<(), StoreError> {
         let id = return_id::<S>(message);
-        let row = announce_closed::<S>(id, "rejouee", self.clock.now());
+        let row = announce_closed(S::NAME, id, "rejouee", self.clock.now());
         let mut writes = Some(Writes {
             close_failures: vec![(id, "rejouee".to_owned())],
             outbox: vec![row],

@@ -17,7 +17,8 @@ pub(crate) fn meta_text(meta: &FailureMeta) -> String {
     serde_json::to_string(meta).expect("failure metadata encodes")
 }
 
-pub(crate) fn outbox_row<S: Service>(
+pub(crate) fn outbox_row(
+    service: &str,
     id: Uuid,
     out: Outgoing,
     sequence: Option<u64>,
@@ -33,7 +34,7 @@ pub(crate) fn outbox_row<S: Service>(
         mandatory: out.flux == Flux::Demandes,
         envelope: Envelope {
             id: id.to_string(),
-            source: format!("/relais/{}", S::NAME),
+            source: format!("/relais/{}", service),
             message_type: out.message_type.to_owned(),
             subject: Some(out.subject),
             time: now,
@@ -47,8 +48,8 @@ pub(crate) fn outbox_row<S: Service>(
 }
 
 /// What failures of one cause have in common.
-pub(crate) fn empreinte<S: Service>(code: &str, kind: &str) -> String {
-    kernel::short_id(&[S::NAME, code, kind])
+pub(crate) fn empreinte(service: &str, code: &str, kind: &str) -> String {
+    kernel::short_id(&[service, code, kind])
 }
 
 /// Keeps the list of open tasks in step with the facts that open and close them.
@@ -71,38 +72,44 @@ pub(crate) fn follow_task(out: &Outgoing, now: DateTime<Utc>, writes: &mut Write
 }
 
 /// The fact that says that a failure is open.
-pub(crate) fn announce<S: Service>(
+pub(crate) fn announce(
+    service: &str,
     failure: &FailureRow,
     now: DateTime<Utc>,
     context: RowContext,
 ) -> OutboxRow {
     let fact = PanneOuverte {
         panne: failure.id,
-        service: S::NAME.to_owned(),
+        service: service.to_owned(),
         code: failure.code.clone(),
-        empreinte: empreinte::<S>(&failure.code, &failure.kind),
+        empreinte: empreinte(service, &failure.code, &failure.kind),
         message_type: failure.kind.clone(),
         subject: failure.key.clone(),
         depuis: failure.first_seen,
     };
     // A failure that is replayed in vain opens again: that is another message about it.
     let at = now.timestamp_micros().to_string();
-    let id = kernel::derive_id(&[S::NAME, "panne-ouverte", &failure.id.to_string(), &at]);
-    outbox_row::<S>(id, Outgoing::new(&fact, None), None, now, context, None)
+    let id = kernel::derive_id(&[service, "panne-ouverte", &failure.id.to_string(), &at]);
+    outbox_row(service, id, Outgoing::new(&fact, None), None, now, context, None)
 }
 
 /// The fact that says that a failure is closed.
-pub(crate) fn announce_closed<S: Service>(id: Uuid, issue: &str, now: DateTime<Utc>) -> OutboxRow {
+pub(crate) fn announce_closed(
+    service: &str,
+    id: Uuid,
+    issue: &str,
+    now: DateTime<Utc>,
+) -> OutboxRow {
     let fact = PanneClose { panne: id, issue: issue.to_owned() };
     let at = now.timestamp_micros().to_string();
-    let id = kernel::derive_id(&[S::NAME, "panne-close", &id.to_string(), &at]);
-    outbox_row::<S>(id, Outgoing::new(&fact, None), None, now, RowContext::default(), None)
+    let id = kernel::derive_id(&[service, "panne-close", &id.to_string(), &at]);
+    outbox_row(service, id, Outgoing::new(&fact, None), None, now, RowContext::default(), None)
 }
 
 /// The input that replays a failure.
-pub(crate) fn replay_row<S: Service>(failure: Uuid, now: DateTime<Utc>) -> InputRow {
+pub(crate) fn replay_row(service: &str, failure: Uuid, now: DateTime<Utc>) -> InputRow {
     InputRow {
-        id: kernel::derive_id(&[S::NAME, "rejeu", &failure.to_string()]),
+        id: kernel::derive_id(&[service, "rejeu", &failure.to_string()]),
         key: String::new(),
         kind: InputKind::Replay,
         name: failure.to_string(),
@@ -114,10 +121,10 @@ pub(crate) fn replay_row<S: Service>(failure: Uuid, now: DateTime<Utc>) -> Input
 }
 
 /// What closes a failure without replaying it.
-pub(crate) fn discarded<S: Service>(failure: Uuid, now: DateTime<Utc>) -> Writes {
+pub(crate) fn discarded(service: &str, failure: Uuid, now: DateTime<Utc>) -> Writes {
     Writes {
         close_failures: vec![(failure, "ecartee".to_owned())],
-        outbox: vec![announce_closed::<S>(failure, "ecartee", now)],
+        outbox: vec![announce_closed(service, failure, "ecartee", now)],
         ..Writes::default()
     }
 }

@@ -7,10 +7,7 @@ use serde::{Deserialize, Serialize};
 use store::{FailureFilter, FailureGroup, FailureHead, FailureRow, JournalEntry, TaskRow};
 use uuid::Uuid;
 
-use crate::{
-    api::Service,
-    engine::{context, empreinte},
-};
+use crate::engine::{context, empreinte};
 
 /// A failure as an operator reads it: never its body.
 #[derive(Serialize)]
@@ -30,12 +27,12 @@ pub(super) struct Failure {
 }
 
 impl Failure {
-    pub(super) fn of<S: Service>(f: FailureHead) -> Self {
+    pub(super) fn of(service: &'static str, f: FailureHead) -> Self {
         Self {
-            service: S::NAME,
+            service,
             id: f.id,
             cle: f.key,
-            empreinte: empreinte::<S>(&f.code, &f.kind),
+            empreinte: empreinte(service, &f.code, &f.kind),
             origine: f.origin,
             genre: f.kind,
             code: f.code,
@@ -85,10 +82,10 @@ pub(super) struct Group {
 }
 
 impl Group {
-    pub(super) fn of<S: Service>(g: FailureGroup) -> Self {
+    pub(super) fn of(service: &'static str, g: FailureGroup) -> Self {
         Self {
-            service: S::NAME,
-            empreinte: empreinte::<S>(&g.code, &g.kind),
+            service,
+            empreinte: empreinte(service, &g.code, &g.kind),
             code: g.code,
             genre: g.kind,
             nombre: g.count,
@@ -107,7 +104,7 @@ pub(super) struct Detail {
 }
 
 impl Detail {
-    pub(super) fn of<S: Service>(row: FailureRow) -> Self {
+    pub(super) fn of(service: &'static str, row: FailureRow) -> Self {
         let contexte = context(&row.meta);
         let body_bytes = i64::try_from(row.body.len()).unwrap_or(i64::MAX);
         let head = FailureHead {
@@ -122,7 +119,7 @@ impl Detail {
             outcome: row.outcome,
             body_bytes,
         };
-        Self { panne: Failure::of::<S>(head), contexte }
+        Self { panne: Failure::of(service, head), contexte }
     }
 }
 
@@ -139,9 +136,9 @@ pub(super) struct Line {
 }
 
 impl Line {
-    pub(super) fn of<S: Service>(JournalEntry { seq, row }: JournalEntry) -> Self {
+    pub(super) fn of(service: &'static str, JournalEntry { seq, row }: JournalEntry) -> Self {
         Self {
-            service: S::NAME,
+            service,
             rang: seq,
             le: row.at,
             par: row.par,
@@ -173,9 +170,9 @@ pub(super) struct Task {
 }
 
 impl Task {
-    pub(super) fn of<S: Service>(row: TaskRow) -> Self {
+    pub(super) fn of(service: &'static str, row: TaskRow) -> Self {
         Self {
-            service: S::NAME,
+            service,
             tache: row.id,
             gabarit: row.gabarit,
             cle: row.key,
