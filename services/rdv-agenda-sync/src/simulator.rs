@@ -284,7 +284,7 @@ impl Simulateur {
             self.supprimer_plage(id);
         }
         self.annoncer(Genre::Role, role, Nature::Destroyed { rgpd: false });
-        self.monde().roles.remove(&role);
+        self.monde().retirer_role(role);
         true
     }
 

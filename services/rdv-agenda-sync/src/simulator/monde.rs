@@ -18,6 +18,8 @@ pub(super) struct Monde {
     pub(super) motifs: BTreeMap<i64, Motif>,
     pub(super) agents: BTreeMap<i64, Agent>,
     pub(super) roles: BTreeMap<i64, Role>,
+    /// The role of each agent in each organisation: (agent, organisation).
+    acces: BTreeMap<(i64, i64), i64>,
     pub(super) plages: BTreeMap<i64, PlageOuverte>,
     pub(super) absences: BTreeMap<i64, Absence>,
     pub(super) rdvs: BTreeMap<i64, Rdv>,
@@ -95,6 +97,7 @@ impl Monde {
             motifs: BTreeMap::new(),
             agents: BTreeMap::new(),
             roles: BTreeMap::new(),
+            acces: BTreeMap::new(),
             plages: BTreeMap::new(),
             absences: BTreeMap::new(),
             rdvs: BTreeMap::new(),
@@ -127,12 +130,22 @@ impl Monde {
     }
 
     pub(super) fn role(&self, agent: i64, organisation: i64) -> Option<i64> {
-        let same = |r: &Role| r.agent == agent && r.organisation == organisation;
-        self.roles.iter().find(|(_, r)| same(r)).map(|(id, _)| *id)
+        self.acces.get(&(agent, organisation)).copied()
+    }
+
+    pub(super) fn donner_role(&mut self, id: i64, role: Role) {
+        self.acces.insert((role.agent, role.organisation), id);
+        self.roles.insert(id, role);
+    }
+
+    pub(super) fn retirer_role(&mut self, id: i64) {
+        if let Some(role) = self.roles.remove(&id) {
+            self.acces.remove(&(role.agent, role.organisation));
+        }
     }
 
     pub(super) fn organisations_de(&self, agent: i64) -> Vec<i64> {
-        self.roles.values().filter(|r| r.agent == agent).map(|r| r.organisation).collect()
+        self.acces.range((agent, i64::MIN)..=(agent, i64::MAX)).map(|((_, o), _)| *o).collect()
     }
 
     /// An agent's role in an organisation, with the agent's slots there.

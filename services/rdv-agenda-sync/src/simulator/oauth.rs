@@ -72,7 +72,7 @@ impl Jetons {
         expires_in_s: u32,
     ) -> Option<Paire> {
         let given = |j: &Jeton| j.vivant && j.renouvellement == renouvellement;
-        let precedent = self.tous.iter().position(given)?;
+        let precedent = self.tous.iter().rposition(given)?;
         let paire =
             Paire { acces: self.tirer("acces"), renouvellement: self.tirer("renouvellement") };
         let expire_le = now + TimeDelta::seconds(expires_in_s.into());
@@ -84,7 +84,7 @@ impl Jetons {
     /// Whether an access token is good; its first use kills the pair before it.
     pub(super) fn presenter(&mut self, acces: &str, now: DateTime<Utc>) -> bool {
         let given = |j: &Jeton| j.vivant && j.acces.as_deref() == Some(acces) && now < j.expire_le;
-        let Some(index) = self.tous.iter().position(given) else { return false };
+        let Some(index) = self.tous.iter().rposition(given) else { return false };
         if let Some(precedent) = self.tous[index].precedent.take() {
             self.tous[precedent].vivant = false;
         }

@@ -46,6 +46,10 @@ pub(super) async fn serve(server: &SmtpSimule, stream: TcpStream) -> io::Result<
             Next::Reply(text) => reply(&mut stream, &text).await?,
             Next::ReadMail => {
                 reply(&mut stream, "354 end with <CRLF>.<CRLF>").await?;
+                // `lettre` ends a mail with a write of its own, which Nagle's algorithm keeps until
+                // the mail is acknowledged: 40 ms a mail.
+                #[cfg(target_os = "linux")]
+                stream.get_ref().set_quickack(true)?;
                 let Some(mail) = read_mail(&mut stream).await? else { return Ok(()) };
                 let slow = session.receive(&mail);
                 if let Some(delay) = slow {

@@ -67,7 +67,7 @@ pub(super) async fn inviter(
             let text = organisation.to_string();
             let role = Monde::id(monde.seed, &monde.roles, &["role", &courriel, &text]);
             let niveau = demande.access_level.clone();
-            monde.roles.insert(role, Role { agent, organisation: *organisation, niveau });
+            monde.donner_role(role, Role { agent, organisation: *organisation, niveau });
             suites.push(Suite::Annoncer(Genre::Role, role));
             let (courriel, organisation) = (courriel.clone(), *organisation);
             suites.push(Suite::Raconter(match connu {
