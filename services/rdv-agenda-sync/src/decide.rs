@@ -4,18 +4,23 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Days, NaiveDate, NaiveTime, Utc};
 use contact::Courriel;
-use contracts::messages::{TacheFaite, TacheOuverte};
+use contracts::{
+    EngagementId,
+    messages::{TacheFaite, TacheOuverte},
+};
 use kernel::{paris_at, paris_date};
 use service::{Context, Decision, Effect, Input, Refusal, Service};
 use uuid::Uuid;
 
 use crate::{
     RdvAgendaSync,
-    state::{Etat, Evenement, Question},
+    state::{Etat, EtatTitulaires, Evenement, Question, cle_engagement},
 };
 
 mod engagement;
 mod lieu;
+mod planning;
+mod titulaires;
 mod vacations;
 
 type Cx<'a> = Context<'a, RdvAgendaSync>;
@@ -35,6 +40,15 @@ pub(crate) fn decide(etat: Option<&Etat>, input: Input<RdvAgendaSync>, cx: &Cx<'
             Ok(lieu::ouvrir(&engagement, *lieu, courriel, cx))
         }
         (Some(Etat::Lieu(etat)), input) => lieu::decide((**etat).clone(), input, cx),
+        (None, Input::Event(Evenement::AuPlanning { lieu, entrees })) => {
+            let vide = planning::vide((*lieu).clone());
+            planning::decide(vide, Input::Event(Evenement::AuPlanning { lieu, entrees }), cx)
+        }
+        (Some(Etat::Planning(etat)), input) => planning::decide((**etat).clone(), input, cx),
+        (None, input @ Input::Event(Evenement::Rdv { .. })) => {
+            titulaires::decide(EtatTitulaires::default(), input, cx)
+        }
+        (Some(Etat::Titulaires(etat)), input) => titulaires::decide(etat.clone(), input, cx),
         (None, Input::Message { message, .. }) => Ok(engagement::ouvrir(message.activite(), cx)),
         (Some(Etat::Engagement(etat)), input) => engagement::decide((**etat).clone(), input, cx),
         // Nothing is known under this key: a webhook of a site that was never attached, a wake-up
@@ -48,6 +62,11 @@ pub(crate) fn decide(etat: Option<&Etat>, input: Input<RdvAgendaSync>, cx: &Cx<'
 /// An input that makes no sense for this kind of state.
 fn deplace() -> Refusal {
     Refusal::new("entree-deplacee", "this input does not concern this kind of state")
+}
+
+/// Tells an engagement.
+fn dire(engagement: &EngagementId, event: Evenement) -> Effect<RdvAgendaSync> {
+    Effect::Tell { key: cle_engagement(engagement), event }
 }
 
 /// Opens a task, unless one of that template is open.

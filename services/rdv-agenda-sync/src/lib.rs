@@ -91,7 +91,7 @@ impl Service for RdvAgendaSync {
     }
 
     fn etape(state: &Etat) -> Option<Etape> {
-        Some(state.etape())
+        state.etape()
     }
 
     fn operator(action: &OperatorAction) -> Result<(String, Evenement), String> {

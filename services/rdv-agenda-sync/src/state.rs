@@ -1,5 +1,7 @@
-//! What the service remembers: one state per site (`lieu/<id>`), one per engagement
-//! (`engagement/<id>`).
+//! What the service remembers: of a site, who works there (`lieu/<id>`), its planning
+//! (`planning/<id>`) and who holds which appointment (`titulaires/<id>/<part>`); of an engagement,
+//! its agenda (`engagement/<id>`). A site may have a hundred doctors and thousands of appointments:
+//! what changes often is apart, so that a webhook reads and writes little.
 
 use std::collections::BTreeMap;
 
@@ -26,6 +28,20 @@ pub fn cle_lieu(lieu: &LieuId) -> String {
     format!("lieu/{lieu}")
 }
 
+/// Key of a site's planning.
+pub fn cle_planning(lieu: &LieuId) -> String {
+    format!("planning/{lieu}")
+}
+
+/// Key of the state that knows who holds an appointment, by its id.
+pub fn cle_titulaires(lieu: &LieuId, rdv: i64) -> String {
+    format!("titulaires/{lieu}/{:02}", rdv.rem_euclid(PARTS))
+}
+
+/// Parts in which the appointments of a site are kept. Never changes: what is known would be
+/// forgotten.
+const PARTS: i64 = 32;
+
 /// Key of an engagement's state.
 pub fn cle_engagement(engagement: &EngagementId) -> String {
     format!("engagement/{engagement}")
@@ -37,11 +53,15 @@ pub fn cle_engagement(engagement: &EngagementId) -> String {
 pub enum Etat {
     /// A site.
     Lieu(Box<EtatLieu>),
+    /// The planning of a site.
+    Planning(Box<EtatPlanning>),
+    /// Who holds the appointments of a part.
+    Titulaires(EtatTitulaires),
     /// An engagement.
     Engagement(Box<EtatEngagement>),
 }
 
-/// A site: its organisation on RDV Service Public, who works there, its planning.
+/// A site: its organisation on RDV Service Public, who works there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EtatLieu {
     /// The site.
@@ -50,16 +70,28 @@ pub struct EtatLieu {
     pub etape: Etape,
     /// Whose agenda is whose.
     pub engagements: BTreeMap<EngagementId, Rattachement>,
-    /// Who holds which appointment, while a late webhook may still move it.
-    pub rdvs: BTreeMap<i64, RdvConnu>,
     /// What concerns agents that no engagement knows (yet): the latest of each record.
     pub orphelins: BTreeMap<String, Observation>,
-    /// The planning: past days leave it once it is published.
-    pub planning: BTreeMap<VacationId, VacationAuPlanning>,
-    /// Something of it changed since it was last published.
+}
+
+/// The planning of a site.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EtatPlanning {
+    /// The site.
+    pub lieu: Lieu,
+    /// Its entries: past days leave it once it is published.
+    pub vacations: BTreeMap<VacationId, VacationAuPlanning>,
+    /// Something changed since it was last published.
     pub a_publier: bool,
     /// The open task that says that the site has no contact address.
     pub contact_demande: Option<Uuid>,
+}
+
+/// Who holds which appointment, while a late webhook may still move it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EtatTitulaires {
+    /// By id.
+    pub rdvs: BTreeMap<i64, RdvConnu>,
 }
 
 /// Where the provisioning of a site stands; steps without the API wait for a task.

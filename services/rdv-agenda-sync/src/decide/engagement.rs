@@ -130,7 +130,8 @@ fn evenement_recu(mut etat: EtatEngagement, evenement: Evenement, cx: &Cx<'_>) -
         | Evenement::AgentConnu { .. }
         | Evenement::Webhook(_)
         | Evenement::Illisible { .. }
-        | Evenement::AuPlanning(_)
+        | Evenement::Rdv { .. }
+        | Evenement::AuPlanning { .. }
         | Evenement::CorrigerOrganisation { .. }
         | Evenement::Resynchroniser => return Err(deplace()),
     };

@@ -29,6 +29,8 @@ mod vacations;
 
 const ENGAGEMENT: &str = "engagement/abc123";
 const LIEU: &str = "lieu/msp-demo";
+const PLANNING: &str = "planning/msp-demo";
+const TITULAIRES: &str = "titulaires/msp-demo/09";
 const COURRIEL: &str = "medecin-a@exemple.example";
 const AGENT: i64 = 7;
 
@@ -263,7 +265,7 @@ impl Banc {
     fn engagement(&self) -> &crate::state::EtatEngagement {
         match &self.etats[ENGAGEMENT] {
             Etat::Engagement(etat) => etat,
-            Etat::Lieu(_) => panic!("not an engagement"),
+            Etat::Lieu(_) | Etat::Planning(_) | Etat::Titulaires(_) => panic!("not an engagement"),
         }
     }
 

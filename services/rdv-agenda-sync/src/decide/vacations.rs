@@ -16,7 +16,7 @@ use super::{Cx, Effets, demain, wake};
 use crate::{
     RdvAgendaSync,
     planning::demi_journees,
-    state::{EtatEngagement, Evenement, SituationVacation, VacationSuivie, cle_lieu},
+    state::{EtatEngagement, Evenement, SituationVacation, VacationSuivie, cle_planning},
     wire::StatutRdv,
 };
 
@@ -58,8 +58,8 @@ pub(super) fn synchroniser(etat: &mut EtatEngagement, cx: &Cx<'_>) -> Effets {
     }
     if !entrees.is_empty() {
         effets.push(Effect::Tell {
-            key: cle_lieu(&etat.activite.lieu.id),
-            event: Evenement::AuPlanning(entrees),
+            key: cle_planning(&etat.activite.lieu.id),
+            event: Evenement::AuPlanning { lieu: Box::new(etat.activite.lieu.clone()), entrees },
         });
     }
     effets.extend(echeance(etat, au, cx).map(|at| wake(at, ECHEANCE)));

@@ -77,8 +77,23 @@ pub enum Evenement {
         /// Of the observation that says so.
         horodatage: DateTime<Utc>,
     },
-    /// Entries of the planning that changed.
-    AuPlanning(Vec<VacationAuPlanning>),
+    /// An appointment, with whose it is.
+    Rdv {
+        /// The observation.
+        observation: Observation,
+        /// The engagements whose agent it names.
+        siens: Vec<EngagementId>,
+        /// Every engagement of the site, when it ended so long ago that its holder may be
+        /// forgotten; else none.
+        tous: Vec<EngagementId>,
+    },
+    /// Entries of a site's planning that changed.
+    AuPlanning {
+        /// The site.
+        lieu: Box<Lieu>,
+        /// The entries.
+        entrees: Vec<VacationAuPlanning>,
+    },
     /// An operator did a task.
     TacheFaite {
         /// The task.

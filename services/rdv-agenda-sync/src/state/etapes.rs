@@ -7,8 +7,9 @@ use super::{Acces, Etape, Etat};
 
 impl Etat {
     /// Where a site or an engagement stands, for the metrics.
-    pub fn etape(&self) -> Avancement {
-        match self {
+    pub fn etape(&self) -> Option<Avancement> {
+        Some(match self {
+            Self::Planning(_) | Self::Titulaires(_) => return None,
             Self::Lieu(lieu) => match lieu.etape {
                 Etape::Organisation { .. } => Avancement::Attente("site-organisation"),
                 Etape::Webhook(_) => Avancement::Attente("site-webhook"),
@@ -26,6 +27,6 @@ impl Etat {
                     Acces::Retire { .. } => Avancement::Attente("acces-retire"),
                 },
             },
-        }
+        })
     }
 }

@@ -9,7 +9,7 @@ use crate::{
 fn etape(banc: &Banc) -> Etape {
     match &banc.etats[LIEU] {
         Etat::Lieu(etat) => etat.etape.clone(),
-        Etat::Engagement(_) => panic!("not a site"),
+        Etat::Planning(_) | Etat::Titulaires(_) | Etat::Engagement(_) => panic!("not a site"),
     }
 }
 

@@ -24,11 +24,25 @@ fn etats() -> Vec<(&'static str, Option<Etat>)> {
     all.push(("invité", Some(banc.etats[ENGAGEMENT].clone())));
     banc.webhook(41, "2026-03-01T10:00:00Z", plage("2026-03-05", "08:00:00", "12:00:00"));
     all.push(("actif", Some(banc.etats[ENGAGEMENT].clone())));
+    all.push(("planning", Some(banc.etats[PLANNING].clone())));
+    banc.webhook(41, "2026-03-01T11:00:00Z", rdv("2026-03-05T08:00:00Z", StatutRdv::Seen));
+    all.push(("titulaires", Some(banc.etats[TITULAIRES].clone())));
     banc.activite(&activite(Situation::Terminee, "2026-03-02"));
     all.push(("terminé", Some(banc.etats[ENGAGEMENT].clone())));
     banc.webhook(70, "2026-03-02T10:00:00Z", Fait::Role(false));
     all.push(("retiré", Some(banc.etats[ENGAGEMENT].clone())));
     all
+}
+
+fn entree() -> contracts::messages::VacationAuPlanning {
+    contracts::messages::VacationAuPlanning {
+        vacation: "abc123-2026-03-09".parse().expect("id"),
+        medecin: "Dr Ada Fictive".to_owned(),
+        date: day("2026-03-09"),
+        creneaux: vec![],
+        annulee: false,
+        version: 1,
+    }
 }
 
 fn entrees() -> Vec<Input<RdvAgendaSync>> {
@@ -54,13 +68,16 @@ fn entrees() -> Vec<Input<RdvAgendaSync>> {
         Evenement::AgentConnu { engagement: engagement(), agent: AGENT },
         Evenement::Illisible { modele: "Rdv".to_owned(), recu_le: at("2026-03-01T12:00:00Z") },
         Evenement::RdvRetire { rdv: 10, horodatage: at("2026-03-01T12:00:00Z") },
-        Evenement::AuPlanning(vec![]),
+        Evenement::AuPlanning { lieu: Box::new(lieu.clone()), entrees: vec![] },
+        Evenement::AuPlanning { lieu: Box::new(lieu.clone()), entrees: vec![entree()] },
         Evenement::TacheFaite { tache: Uuid::nil(), champs: [].into(), par: "x".to_owned() },
         Evenement::CorrigerOrganisation { organisation: 5 },
         Evenement::Resynchroniser,
     ];
     for fait in faits {
         events.push(Evenement::Webhook(vue(fait.clone())));
+        let (siens, tous) = (vec![engagement()], vec![]);
+        events.push(Evenement::Rdv { observation: vue(fait.clone()), siens, tous });
         events.push(Evenement::Observe(vue(fait)));
     }
     let mut inputs: Vec<_> = events.into_iter().map(Input::Event).collect();
@@ -103,6 +120,8 @@ fn every_state_answers_every_input_and_twice_is_once() {
     for (nom, etat) in etats() {
         let cle = match &etat {
             Some(Etat::Lieu(_)) => LIEU,
+            Some(Etat::Planning(_)) => PLANNING,
+            Some(Etat::Titulaires(_)) => TITULAIRES,
             Some(Etat::Engagement(_)) | None => ENGAGEMENT,
         };
         for input in entrees() {

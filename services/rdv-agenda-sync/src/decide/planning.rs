@@ -1,0 +1,118 @@
+//! The planning of a site: what changed goes out once a day, as a fact and by mail.
+
+use contact::{Courriel, Modele, PieceJointe};
+use contracts::{
+    Lieu,
+    messages::{PlanningPublie, VacationAuPlanning},
+};
+use kernel::paris_date;
+use service::{Decision, Effect, Input};
+
+use super::{
+    Cx, Decide, Effets, OBSERVE, champs, courriel, deplace, prochain, tache, tache_faite, wake,
+};
+use crate::{
+    ics::ics,
+    state::{Etat, EtatPlanning, Evenement},
+};
+
+/// Reason of the wake-up that publishes the planning.
+const PLANNING: &str = "planning";
+
+/// Before its first entry.
+pub(super) fn vide(lieu: Lieu) -> EtatPlanning {
+    EtatPlanning { lieu, vacations: [].into(), a_publier: false, contact_demande: None }
+}
+
+/// Anything that happens to a planning.
+pub(super) fn decide(
+    mut etat: EtatPlanning,
+    input: Input<crate::RdvAgendaSync>,
+    cx: &Cx<'_>,
+) -> Decide {
+    let effets = match input {
+        Input::Wake { .. } => publier(&mut etat, cx),
+        Input::Event(Evenement::AuPlanning { lieu, entrees }) => {
+            let corrige = etat.lieu != *lieu;
+            etat.lieu = *lieu;
+            match inscrire(&mut etat, entrees) {
+                true => vec![wake(prochain(cx.now, cx.config.planning_a), PLANNING)],
+                false if corrige => vec![],
+                false => return Ok(Decision::Ignore("planning-inchange")),
+            }
+        }
+        Input::Event(Evenement::TacheFaite { tache, par, .. }) => {
+            if etat.contact_demande != Some(tache) {
+                return Ok(Decision::Ignore("tache-inconnue"));
+            }
+            etat.contact_demande = None;
+            // The site has an address now: what it did not get goes out with the next planning.
+            etat.a_publier = true;
+            vec![tache_faite(tache, &par), wake(prochain(cx.now, cx.config.planning_a), PLANNING)]
+        }
+        Input::Event(_) | Input::Answer { .. } | Input::Message { .. } => return Err(deplace()),
+    };
+    Ok(Decision::next(Etat::Planning(Box::new(etat))).with_all(effets))
+}
+
+/// Takes entries into the planning; returns whether anything changed.
+fn inscrire(etat: &mut EtatPlanning, entrees: Vec<VacationAuPlanning>) -> bool {
+    let mut change = false;
+    for entree in entrees {
+        let connue = etat.vacations.get(&entree.vacation);
+        if connue.is_none_or(|c| c.version < entree.version) {
+            etat.vacations.insert(entree.vacation.clone(), entree);
+            change = true;
+        }
+    }
+    etat.a_publier |= change;
+    change
+}
+
+/// Publishes what changed, and sends it to the site.
+fn publier(etat: &mut EtatPlanning, cx: &Cx<'_>) -> Effets {
+    let du = paris_date(cx.now);
+    etat.vacations.retain(|_, v| v.date >= du);
+    if !std::mem::take(&mut etat.a_publier) || etat.vacations.is_empty() {
+        return Vec::new();
+    }
+    let mut vacations: Vec<_> = etat.vacations.values().cloned().collect();
+    vacations.sort_by(|a, b| (a.date, &a.vacation).cmp(&(b.date, &b.vacation)));
+    let au = vacations.last().map_or(du, |v| v.date);
+    let planning = PlanningPublie { lieu: etat.lieu.id.clone(), du, au, vacations };
+    let mut effets = vec![Effect::publish(&planning)];
+    let lieu = cx.referentiel.lieu(&etat.lieu.id).unwrap_or(&etat.lieu);
+    match &lieu.contact_courriel {
+        Some(a) => {
+            effets.extend(etat.contact_demande.take().map(|t| tache_faite(t, OBSERVE)));
+            effets.push(courriel(Courriel {
+                a: a.clone(),
+                modele: Modele::PlanningPublie { du, au },
+                reference: format!("lieu {}", lieu.id),
+                lien: None,
+                piece_jointe: Some(PieceJointe {
+                    nom: format!("planning-{}.ics", lieu.id),
+                    type_mime: "text/calendar; charset=utf-8; method=PUBLISH".to_owned(),
+                    contenu: ics(&planning, lieu),
+                }),
+            }));
+        }
+        None if etat.contact_demande.is_none() => {
+            let champs = champs([
+                ("nom", lieu.nom.clone()),
+                (
+                    "consigne",
+                    "Renseigner contact_courriel du site dans le registre : son planning ne peut \
+                     pas lui être envoyé."
+                        .to_owned(),
+                ),
+            ]);
+            let (demande, effet) =
+                tache("lieu-contact-manquant", format!("lieu/{}", lieu.id), champs, cx);
+            etat.contact_demande = Some(demande);
+            effets.push(effet);
+        }
+        None => {}
+    }
+    effets
+}
