@@ -34,7 +34,7 @@ pub(crate) fn outbox_row(
         mandatory: out.flux == Flux::Demandes,
         envelope: Envelope {
             id: id.to_string(),
-            source: format!("/relais/{}", service),
+            source: format!("/relais/{service}"),
             message_type: out.message_type.to_owned(),
             subject: Some(out.subject),
             time: now,
