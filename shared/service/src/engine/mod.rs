@@ -10,6 +10,7 @@ mod envois;
 mod fold;
 mod inputs;
 mod item;
+mod refus;
 mod relay;
 mod replay;
 mod sortie;
@@ -35,6 +36,7 @@ use self::{
     envois::{Embarked, Envois},
     fold::{Outcome, Shared, fold},
     item::Item,
+    refus::Refus,
 };
 use crate::{api::Service, config::EngineConfig, metrics::Metrics, telemetry};
 
@@ -81,6 +83,8 @@ pub(crate) struct Engine<S: Service> {
     lanes: Vec<Mutex<()>>,
     /// Rows of the outbox on their way to the relay.
     envois: Envois,
+    /// What the broker refuses at the moment.
+    refus: Refus,
     settings: EngineConfig,
 }
 
@@ -116,6 +120,7 @@ impl<S: Service> Engine<S> {
             sooner_asks: Sooner::default(),
             lanes: (0..LANES).map(|_| Mutex::new(())).collect(),
             envois: Envois::new(),
+            refus: Refus::default(),
             settings: parts.settings,
         }
     }

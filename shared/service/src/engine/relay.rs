@@ -4,7 +4,7 @@
 //! What nobody takes is kept, opens a failure, and is tried again every five minutes.
 
 use std::{
-    collections::{BTreeSet, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     pin::Pin,
     time::{Duration, Instant},
 };
@@ -13,7 +13,7 @@ use bus::{Confirmation, Publication};
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use kernel::{Busy, failpoint};
-use store::{FailureRow, Leased, OutboxRow, StoreError, Writes};
+use store::{FailureFilter, FailureRow, Leased, OutboxRow, StoreError, Writes};
 use tokio::sync::mpsc::UnboundedReceiver;
 use uuid::Uuid;
 
@@ -28,6 +28,10 @@ use crate::api::Service;
 
 /// Publications of one batch.
 const LOT: usize = 200;
+/// The code of the failure of a message that nobody takes.
+const NON_ROUTABLE: &str = "non-routable";
+/// Failures read at a time.
+const RETURNS_PAGE: usize = 1_000;
 /// Batches in flight.
 const LOTS: usize = 4;
 /// How often a relay that stops looks whether a commit still owes it rows.
@@ -68,17 +72,18 @@ struct Desk {
     /// When the store holds something next, while `known`.
     due: Option<DateTime<Utc>>,
     known: bool,
-    /// Messages that came back and are kept.
+    /// The failures of messages that came back and are kept.
     returned: BTreeSet<Uuid>,
 }
 
 impl Desk {
     /// Those of some rows that had come back.
-    fn returned_of(&self, rows: &[Leased<OutboxRow>]) -> Vec<Uuid> {
+    fn returned_of(&self, service: &str, rows: &[Leased<OutboxRow>]) -> Vec<Uuid> {
         if self.returned.is_empty() {
             return Vec::new();
         }
-        rows.iter().map(|leased| leased.row.id).filter(|id| self.returned.contains(id)).collect()
+        let had = |id: &Uuid| self.returned.contains(&return_id(service, *id));
+        rows.iter().map(|leased| leased.row.id).filter(had).collect()
     }
 
     fn hear(&mut self, heard: Vec<Envoi>, held: &mut Vec<Busy>) {
@@ -162,7 +167,7 @@ impl<S: Service> Engine<S> {
             if rows.is_empty() {
                 return;
             }
-            let returned = desk.returned_of(&rows);
+            let returned = desk.returned_of(S::NAME, &rows);
             works.push(Box::pin(async {
                 let places = rows.len();
                 let published = self.publish_lot(rows, returned).await;
@@ -181,7 +186,7 @@ impl<S: Service> Engine<S> {
                 desk.look |= rows.len() == LOT;
                 if !rows.is_empty() {
                     failpoint("outbox-claimed");
-                    let returned = desk.returned_of(&rows);
+                    let returned = desk.returned_of(S::NAME, &rows);
                     works.push(Box::pin(async {
                         Step::Published(self.publish_lot(rows, returned).await)
                     }));
@@ -202,7 +207,7 @@ impl<S: Service> Engine<S> {
 
     async fn after(&self, desk: &mut Desk, published: Published) -> Result<(), StoreError> {
         for id in &published.closed {
-            desk.returned.remove(id);
+            desk.returned.remove(&return_id(S::NAME, *id));
         }
         if let Some(error) = published.error {
             return Err(error);
@@ -229,22 +234,26 @@ impl<S: Service> Engine<S> {
         for Leased { lease, row } in rows {
             // A fact never comes back.
             let kept = row.mandatory.then(|| row.clone());
-            settled.push((row.id, lease, kept));
+            settled.push((row.id, lease, row.routing_key.clone(), kept));
             out.push(publication(row));
         }
         let confirmations = self.transport.publish(out).await;
         failpoint("publish-confirmed");
         self.metrics.confirmed(started.elapsed());
         let mut published = Published::default();
-        let (mut done, mut failed) = (Vec::new(), Vec::new());
-        for ((id, lease, kept), confirmation) in settled.into_iter().zip(confirmations) {
+        let (mut done, mut failed) = (Vec::new(), BTreeMap::<_, Vec<_>>::new());
+        let taken = settled.iter().zip(&confirmations);
+        let taken = taken.filter(|(_, confirmation)| **confirmation == Confirmation::Confirmed);
+        self.refus.forget(taken.map(|((_, _, key, _), _)| key.as_str()));
+        for ((id, lease, key, kept), confirmation) in settled.into_iter().zip(confirmations) {
             match (confirmation, kept) {
                 (Confirmation::Confirmed, _) => done.push((id, lease)),
                 (Confirmation::Returned, Some(row)) => {
                     published.unroutable.push(Leased { lease, row });
                 }
                 (Confirmation::Returned, None) | (Confirmation::Failed, _) => {
-                    failed.push((id, lease));
+                    let at = self.refus.note(&key, &self.clock);
+                    failed.entry(at).or_default().push((id, lease));
                 }
             }
         }
@@ -257,7 +266,7 @@ impl<S: Service> Engine<S> {
     async fn settle_lot(
         &self,
         done: &[(Uuid, i64)],
-        failed: &[(Uuid, i64)],
+        failed: &BTreeMap<DateTime<Utc>, Vec<(Uuid, i64)>>,
         returned: &[Uuid],
         closed: &mut Vec<Uuid>,
     ) -> Result<(), StoreError> {
@@ -270,25 +279,27 @@ impl<S: Service> Engine<S> {
         }
         self.store.outbox_done(done).await?;
         failpoint("outbox-deleted");
-        if failed.is_empty() {
-            return Ok(());
+        for (at, rows) in failed {
+            tracing::warn!(service = S::NAME, count = rows.len(), %at, "refused, published again");
+            self.store.outbox_later(rows, *at, Vec::new(), Vec::new()).await?;
         }
-        tracing::warn!(service = S::NAME, count = failed.len(), "not confirmed, published again");
-        let at = self.clock.now() + self.clock.business_duration(Duration::from_secs(1));
-        self.store.outbox_later(failed, at, Vec::new(), Vec::new()).await
+        Ok(())
     }
 
-    /// The messages that came back before this start and are still kept.
+    /// The failures of messages that came back before this start and are still kept.
     async fn open_returns(&self) -> BTreeSet<Uuid> {
-        let open = self.store.failures(true, 10_000).await.unwrap_or_default();
-        let of = |f: &FailureRow| match serde_json::from_str(&f.meta) {
-            Ok(FailureMeta::Outbox { id }) => Some(id),
-            Ok(
-                FailureMeta::Message { .. } | FailureMeta::Input { .. } | FailureMeta::Ask { .. },
-            )
-            | Err(_) => None,
-        };
-        open.iter().filter_map(of).collect()
+        let code = Some(NON_ROUTABLE.to_owned());
+        let mut filter = FailureFilter { open_only: true, code, ..FailureFilter::default() };
+        let mut open = BTreeSet::new();
+        loop {
+            // Without their bodies, page by page. What cannot be read now is only announced again.
+            let page = self.store.failure_heads(&filter, RETURNS_PAGE).await.unwrap_or_default();
+            filter.after = page.last().map(|head| head.id);
+            open.extend(page.iter().map(|head| head.id));
+            if page.len() < RETURNS_PAGE {
+                return open;
+            }
+        }
     }
 
     async fn keep_returned(
@@ -300,11 +311,11 @@ impl<S: Service> Engine<S> {
             let now = self.clock.now();
             let row = &leased.row;
             let failure = FailureRow {
-                id: return_id::<S>(row.id),
+                id: return_id(S::NAME, row.id),
                 key: row.envelope.subject.clone(),
                 origin: "outbox".to_owned(),
                 kind: row.envelope.message_type.clone(),
-                code: "non-routable".to_owned(),
+                code: NON_ROUTABLE.to_owned(),
                 reason: format!("no queue takes {}", row.routing_key),
                 body: row.envelope.data.clone(),
                 meta: meta_text(&FailureMeta::Outbox { id: row.id }),
@@ -315,20 +326,21 @@ impl<S: Service> Engine<S> {
             self.metrics.unroutable();
             let at = now + TimeDelta::minutes(5);
             let (mut kept, mut announced) = (Vec::new(), Vec::new());
-            if !returned.contains(&row.id) {
+            let id = failure.id;
+            if !returned.contains(&id) {
                 tracing::error!(service = S::NAME, key = %row.routing_key, "no queue takes this");
                 announced.push(announce(S::NAME, &failure, now, store::RowContext::default()));
                 kept.push(failure);
             }
             self.store.outbox_later(&[(row.id, leased.lease)], at, kept, announced).await?;
-            returned.insert(row.id);
+            returned.insert(id);
             failpoint("return-kept");
         }
         Ok(())
     }
 
     async fn close_return(&self, message: Uuid) -> Result<(), StoreError> {
-        let id = return_id::<S>(message);
+        let id = return_id(S::NAME, message);
         let row = announce_closed(S::NAME, id, "rejouee", self.clock.now());
         let mut writes = Some(Writes {
             close_failures: vec![(id, "rejouee".to_owned())],
@@ -339,8 +351,8 @@ impl<S: Service> Engine<S> {
     }
 }
 
-fn return_id<S: Service>(message: Uuid) -> Uuid {
-    kernel::derive_id(&[S::NAME, "panne-retour", &message.to_string()])
+fn return_id(service: &str, message: Uuid) -> Uuid {
+    kernel::derive_id(&[service, "panne-retour", &message.to_string()])
 }
 
 pub(super) fn publication(row: OutboxRow) -> Publication {
