@@ -43,7 +43,7 @@ pub(super) fn decide(
         }
         Input::Event(Evenement::TacheFaite { tache, par, .. }) => {
             if etat.contact_demande != Some(tache) {
-                return Ok(Decision::Ignore("tache-inconnue"));
+                return Ok(Decision::Ignore("tache-deja-close"));
             }
             etat.contact_demande = None;
             // The site has an address now: what it did not get goes out with the next planning.
