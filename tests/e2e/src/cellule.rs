@@ -8,12 +8,11 @@ use std::{
 };
 
 use bus::conformance::broker_users;
+use harness::{Serveurs, binaire};
 use kernel::Secret;
 use reqwest::{Client, Method, Url};
 use serde_json::Value;
 use tempfile::TempDir;
-
-use crate::{binaire, serveurs::gestion};
 
 /// Three agencies with a queue, in two families; codes that no real one has.
 const CPAM: &str = "code,nom,canal,courriel,source\n\
@@ -39,7 +38,7 @@ impl Cellule {
     /// # Panics
     /// When a server is required and missing.
     pub async fn ouvrir() -> Option<Self> {
-        let gestion = gestion()?;
+        let gestion = Serveurs::trouver()?.gestion;
         agency::install_crypto_provider();
         let tour = broker_users(gestion.expose());
         let nom = format!("e2e-{:08x}", uuid::Uuid::new_v4().as_fields().0);

@@ -7,13 +7,14 @@ use std::{
     time::{Duration, Instant},
 };
 
+use harness::{Processus, Serveurs, binaire};
 use kernel::{Acceleration, Secret};
 use store::{
     FailureRow, Store,
     postgres::{PostgresStore, drop_schema},
 };
 
-use crate::{Cellule, Processus, Serveurs, banc::pret};
+use crate::{Cellule, banc::pret};
 
 /// Longest wait for a process to be ready, or to end.
 const DEMARRAGE: Duration = Duration::from_secs(90);
@@ -86,7 +87,7 @@ impl Poste {
         });
         let env: Vec<_> = clock.into_iter().flatten().collect();
         let config = self.config.to_str().expect("a UTF-8 path");
-        Processus::lancer(self.service, &["--config", config], &env, &self.log)
+        Processus::lancer(&binaire(self.service), &["--config", config], &env, &self.log)
     }
 
     /// Waits until it is ready.

@@ -4,8 +4,9 @@
 use std::collections::BTreeSet;
 
 use contracts::{Agence, Famille};
-use e2e::{Cellule, SERVICES, Serveurs};
+use e2e::{Cellule, SERVICES};
 use futures_util::StreamExt;
+use harness::Serveurs;
 use lapin::{
     BasicProperties, Channel, Connection, ConnectionProperties, ExchangeKind,
     options::{

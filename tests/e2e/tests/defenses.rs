@@ -11,7 +11,8 @@ use bus::{
 };
 use chrono::{NaiveDate, NaiveTime};
 use contracts::{Agence, Envelope, Flux};
-use e2e::{Cellule, Poste, Serveurs};
+use e2e::{Cellule, Poste};
+use harness::Serveurs;
 use kernel::{Acceleration, Clock, Secret, paris_at};
 use lapin::{
     BasicProperties, Connection, ConnectionProperties,

@@ -3,7 +3,8 @@
 
 use std::process::Command;
 
-use e2e::{Cellule, Poste, Serveurs, binaire, code_et_texte, tls};
+use e2e::{Cellule, Poste, code_et_texte};
+use harness::{Serveurs, binaire, tls};
 use reqwest::Method;
 use serde_json::json;
 use sqlx::{Connection, Executor, PgConnection};

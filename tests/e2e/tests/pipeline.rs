@@ -5,8 +5,9 @@
 use std::{panic::AssertUnwindSafe, path::Path, process::Stdio, time::Duration};
 
 use chrono::NaiveDate;
-use e2e::{Banc, Scenario, Serveurs, binaire, doubles, graine, par_type};
+use e2e::{Banc, Scenario, doubles, par_type};
 use futures_util::FutureExt;
+use harness::{Serveurs, binaire, variable};
 use kernel::Draw;
 use serde_json::Value;
 use simulators::{
@@ -59,7 +60,10 @@ async fn a_service_killed_in_the_middle_loses_nothing_and_repeats_nothing() {
         facteur: FACTEUR,
         debut: NaiveDate::from_ymd_opt(2026, 1, 5).expect("the demo's first day"),
     };
-    let graine = graine();
+    // Each run tells another story, and says which.
+    let graine = variable("E2E_SEED")
+        .and_then(|text| text.parse().ok())
+        .unwrap_or_else(|| u64::from(std::process::id()));
     let victime = *Draw::of(graine, &["victime"]).pick(&VICTIMES);
     eprintln!("E2E_SEED={graine}: {} will be killed", victime.0);
     let mut banc = Banc::monter(serveurs, scenario).await;

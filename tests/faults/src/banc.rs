@@ -16,6 +16,7 @@ use contracts::{
     Flux, Incoming, Message, Referentiel,
     messages::{CandidatureIncomplete, PanneClose, PanneOuverte},
 };
+use harness::{Processus, Serveurs};
 use kernel::{Acceleration, Clock, Secret, Tasks};
 use service::{Host, Operators, Running, Service, config::LinksConfig};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
@@ -25,7 +26,7 @@ use store::{
 };
 use tempfile::TempDir;
 
-use crate::{Agence, Attendu, Enfant, Entree, Gestion, Recolte, Reglages, Serveurs, Victime};
+use crate::{Agence, Attendu, Entree, Gestion, Recolte, Reglages, Victime};
 
 /// Business seconds per real second: backoffs and polls are short, a lease is five real seconds.
 pub const FACTEUR: u32 = 20;
@@ -33,18 +34,6 @@ pub const FACTEUR: u32 = 20;
 pub const PATIENCE: Duration = Duration::from_mins(2);
 /// Operators' token.
 pub const JETON: &str = "operateur-des-essais";
-
-/// Waits for a condition; false when it does not come in time.
-pub async fn attendre(patience: Duration, mut condition: impl FnMut() -> bool) -> bool {
-    let started = Instant::now();
-    while !condition() {
-        if started.elapsed() > patience {
-            return false;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    true
-}
 
 /// Everything one test runs on.
 pub struct Banc {
@@ -184,7 +173,7 @@ impl Banc {
     }
 
     /// Starts a replica as a process, with these settings besides.
-    pub fn enfant(&self, program: &Path, env: &[(&'static str, String)]) -> Enfant {
+    pub fn enfant(&self, program: &Path, env: &[(&'static str, String)]) -> Processus {
         let clock = *self.acceleration.lock().unwrap_or_else(PoisonError::into_inner);
         let base = self.base_nommee();
         let mark = if base.contains('?') { '&' } else { '?' };
@@ -203,7 +192,7 @@ impl Banc {
             ("RELAIS__VICTIME__AGENCE_URL", self.agence.url().to_owned()),
         ];
         all.extend_from_slice(env);
-        Enfant::lancer(program, &all, &self.dossier.path().join("journal"))
+        Processus::lancer(program, &[], &all, &self.dossier.path().join("journal"))
     }
 
     /// Publishes inputs, each until the broker has it.

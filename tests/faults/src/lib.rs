@@ -9,15 +9,13 @@ mod enfant;
 mod entree;
 mod gestion;
 mod recolte;
-mod serveurs;
 mod victime;
 
 pub use agence::Agence;
-pub use banc::{Banc, FACTEUR, JETON, PATIENCE, Replique, attendre};
+pub use banc::{Banc, FACTEUR, JETON, PATIENCE, Replique};
 pub use cable::Cable;
-pub use enfant::Enfant;
+pub use enfant::mourir;
 pub use entree::{Attendu, Entree, melange};
 pub use gestion::Gestion;
 pub use recolte::Recolte;
-pub use serveurs::{Prives, Serveurs, variable};
 pub use victime::{Appel, Etat, Evenement, Genre, Reglages, Victime};

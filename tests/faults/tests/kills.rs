@@ -6,8 +6,9 @@ use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
 use bus::{QueueSpec, Transport};
 use chrono::TimeDelta;
 use contracts::Agence;
-use faults::{Banc, Enfant, Entree, Genre, PATIENCE, Serveurs, attendre, melange, variable};
+use faults::{Banc, Entree, Genre, PATIENCE, melange, mourir};
 use futures_util::{StreamExt, stream};
+use harness::{Processus, Serveurs, attendre, variable};
 use kernel::{Clock, Draw, FAILPOINTS};
 
 /// Points tried at the same time: most of a run is waiting.
@@ -63,7 +64,7 @@ async fn vies(banc: &Banc, point: &str, passage: u64) -> Result<(), String> {
         return vies_sans_file(banc, point, passage).await;
     }
     let mut killed = banc.enfant(victime(), &arme(point, passage));
-    killed.mourir(point, PATIENCE).await?;
+    mourir(&mut killed, point, PATIENCE).await?;
     banc.avancer(PLUS_TARD);
     let mut next = banc.enfant(victime(), &[]);
     banc.publier(&melange("b", 12)).await;
@@ -80,7 +81,7 @@ async fn vies_sans_file(banc: &Banc, point: &str, passage: u64) -> Result<(), St
     let mut first =
         banc.enfant(victime(), &if kept_first { arme(point, passage) } else { arme("", 0) });
     if kept_first {
-        first.mourir(point, PATIENCE).await?;
+        mourir(&mut first, point, PATIENCE).await?;
     } else if !sans_file(banc).await {
         return Err(format!("nothing came back\n{}", first.journal()));
     }
@@ -89,7 +90,7 @@ async fn vies_sans_file(banc: &Banc, point: &str, passage: u64) -> Result<(), St
     banc.avancer(PLUS_TARD);
     if !kept_first {
         let mut killed = banc.enfant(victime(), &arme(point, passage));
-        killed.mourir(point, PATIENCE).await?;
+        mourir(&mut killed, point, PATIENCE).await?;
         banc.avancer(PLUS_TARD);
     }
     let mut last = banc.enfant(victime(), &[]);
@@ -115,7 +116,7 @@ async fn sans_file(banc: &Banc) -> bool {
     false
 }
 
-async fn verifier(banc: &Banc, enfant: &mut Enfant) -> Result<(), String> {
+async fn verifier(banc: &Banc, enfant: &mut Processus) -> Result<(), String> {
     banc.verifier().await.map_err(|e| format!("{e}\n{}", enfant.journal()))?;
     appels(banc)?;
     match enfant.terminer(PATIENCE).await {
@@ -198,7 +199,7 @@ async fn an_ask_whose_process_died_after_the_call_is_repeated_as_its_kind_allows
         let banc = Banc::monter(&serveurs, "appel").await;
         banc.publier(&[Entree::new("m", 1, format!("appel:{}", genre.nom()))]).await;
         let mut killed = banc.enfant(victime(), &arme("ask-called", 1));
-        killed.mourir("ask-called", PATIENCE).await.expect("dies there");
+        mourir(&mut killed, "ask-called", PATIENCE).await.expect("dies there");
         assert_eq!(banc.agence.faits(genre).values().sum::<u32>(), 1);
         assert_eq!(banc.nombre("select count(*) from ask where answer is null").await, 1);
         banc.avancer(PLUS_TARD);
@@ -217,9 +218,9 @@ async fn an_ask_whose_process_died_after_the_call_is_repeated_as_its_kind_allows
 async fn a_living_replica_takes_over_what_a_dead_one_held() {
     let Some(serveurs) = Serveurs::trouver() else { return };
     let banc = Banc::monter(&serveurs, "relais").await;
-    let mut killed = banc.enfant(victime(), &arme("answers-claimed", 1));
+    let mut killed = banc.enfant(victime(), &arme("answers-taken", 1));
     banc.publier(&melange("a", 24)).await;
-    killed.mourir("answers-claimed", PATIENCE).await.expect("dies there");
+    mourir(&mut killed, "answers-taken", PATIENCE).await.expect("dies there");
     let started = Clock::system().now();
     let replique = banc.replique().await;
     let all = attendre(PATIENCE, || banc.recolte.arrives() > 0).await;

@@ -11,8 +11,9 @@ use contracts::{
     Agence, Flux, Message,
     messages::{CandidatureIncomplete, CandidatureRetiree, PanneClose, PanneOuverte},
 };
-use faults::{Banc, Entree, PATIENCE, Prives, Replique, attendre, melange, variable};
+use faults::{Banc, Entree, PATIENCE, Replique, melange};
 use futures_util::FutureExt;
+use harness::{Prives, attendre, variable};
 use kernel::Clock;
 use reqwest::Method;
 

@@ -7,7 +7,8 @@ use contracts::{
     CodeCdom, Flux, Message,
     messages::{CandidatureRetiree, VerificationRendue},
 };
-use faults::{Banc, Entree, Genre, PATIENCE, Serveurs, attendre, variable};
+use faults::{Banc, Entree, Genre, PATIENCE};
+use harness::{Serveurs, attendre, variable};
 use lapin::{
     BasicProperties, Channel, Connection, ConnectionProperties,
     options::{BasicPublishOptions, ConfirmSelectOptions},

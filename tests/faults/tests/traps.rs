@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use bus::{QueueSpec, Transport};
 use contracts::Flux;
-use faults::{Attendu, Banc, Cable, Entree, Genre, JETON, PATIENCE, Serveurs, attendre};
+use faults::{Attendu, Banc, Cable, Entree, Genre, JETON, PATIENCE};
+use harness::{Serveurs, attendre};
 use lapin::{
     Connection, ConnectionProperties,
     options::{BasicGetOptions, BasicNackOptions},

@@ -4,11 +4,13 @@ use std::{
     fs::{self, OpenOptions},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
+use crate::attendre;
+
 /// Lines of a log that a failed test shows.
-const DERNIERES_LIGNES: usize = 25;
+const DERNIERES_LIGNES: usize = 30;
 
 /// Where cargo put a binary of the workspace: beside the tests' own folder.
 ///
@@ -31,21 +33,24 @@ pub struct Processus {
 }
 
 impl Processus {
-    /// Starts a binary; its output goes at the end of `log`.
+    /// Starts `program`, which dies at no fail point but one of `env`; its output goes at the end of
+    /// `log`.
     ///
     /// # Panics
     /// When it cannot be started.
-    pub fn lancer(name: &str, args: &[&str], env: &[(&str, String)], log: &Path) -> Self {
+    pub fn lancer(program: &Path, args: &[&str], env: &[(&str, String)], log: &Path) -> Self {
         let file = OpenOptions::new().create(true).append(true).open(log).expect("a log file");
-        let child = Command::new(binaire(name))
+        let child = Command::new(program)
             .args(args)
+            .env_remove("RELAIS_FAILPOINT")
             .envs(env.iter().map(|(key, value)| (*key, value.as_str())))
             .stdin(Stdio::null())
             .stdout(file.try_clone().expect("a log file"))
             .stderr(file)
             .spawn()
             .expect("the binary starts");
-        Self { name: name.to_owned(), child, log: log.to_owned() }
+        let name = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        Self { name, child, log: log.to_owned() }
     }
 
     /// How it ended, if it did.
@@ -64,19 +69,23 @@ impl Processus {
     pub async fn terminer(&mut self, patience: Duration) -> Option<ExitStatus> {
         let pid = self.child.id().to_string();
         let _ = Command::new("kill").args(["-TERM", &pid]).status();
-        let started = Instant::now();
-        while started.elapsed() < patience {
-            if let Some(status) = self.fini() {
-                return Some(status);
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        None
+        let mut status = None;
+        attendre(patience, || {
+            status = self.fini();
+            status.is_some()
+        })
+        .await;
+        status
+    }
+
+    /// Everything it wrote, and those that wrote into its log before it.
+    pub fn sortie(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
     }
 
     /// The end of what it wrote.
     pub fn journal(&self) -> String {
-        let text = fs::read_to_string(&self.log).unwrap_or_default();
+        let text = self.sortie();
         let lines: Vec<_> = text.lines().collect();
         let last = &lines[lines.len().saturating_sub(DERNIERES_LIGNES)..];
         format!("--- {}\n{}", self.name, last.join("\n"))

@@ -1,7 +1,11 @@
 //! Where the servers are: those that `tests/servers.sh` names in the environment, or a broker and
 //! a database of a test's own, which it may stop, kill and start.
 
-use std::{io::Write, path::Path, process::Stdio};
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    process::Stdio,
+};
 
 use kernel::Secret;
 use tokio::{
@@ -32,6 +36,15 @@ impl Serveurs {
             base: serveur("DATABASE_URL")?,
         })
     }
+}
+
+/// The broker over TLS, and the folder of certificates for it; `None`, said aloud, without one.
+///
+/// # Panics
+/// As [`Serveurs::trouver`].
+pub fn tls() -> Option<(Secret, PathBuf)> {
+    let (url, folder) = (serveur("AMQPS_URL")?, serveur("AMQP_TLS_DIR")?);
+    Some((url, PathBuf::from(folder.expose())))
 }
 
 /// Servers of one test, gone with it: the script that runs them stops at the end of its input.
@@ -94,8 +107,7 @@ fn serveur(name: &str) -> Option<Secret> {
     assert!(url.is_some() || !required, "{name} is not set and RELAIS_REQUIRE_SERVERS=1");
     if url.is_none() {
         // Written past the harness, which hides what a test that passes prints.
-        let text =
-            format!("SKIPPED: {name} is not set (tests/servers.sh exec cargo test -p faults)\n");
+        let text = format!("SKIPPED: {name} is not set (tests/servers.sh exec cargo test)\n");
         let _ = std::io::stderr().write_all(text.as_bytes());
     }
     url.map(Secret::new)
