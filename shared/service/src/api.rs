@@ -1,20 +1,26 @@
 //! What a service is: the trait, its inputs, its decisions.
 
+mod asks;
+mod decision;
+
 use std::{
     fmt::{self, Debug},
     sync::Arc,
-    time::Duration,
 };
 
 use bus::Origin;
 use chrono::{DateTime, NaiveDate, Utc};
 use contact::{Lien, Links, Mailer, Question};
-use contracts::{Agence, Famille, Flux, Incoming, Message, Referentiel};
+use contracts::{Famille, Incoming, Referentiel};
 use kernel::{Clock, Fault};
 use serde::{Serialize, de::DeserializeOwned};
 use store::SharedStore;
 use uuid::Uuid;
 
+pub use self::{
+    asks::{AskKind, Attempt, Limit, Repeat},
+    decision::{Decision, Effect, Outgoing, Refusal},
+};
 use crate::ingress::Ingress;
 
 /// A service: its states, its decisions, its agency client.
@@ -267,266 +273,5 @@ impl<S: Service> Context<'_, S> {
     /// An id derived from this input: the same decision taken twice gives the same id.
     pub fn id(&self, name: &str) -> Uuid {
         kernel::derive_id(&[S::NAME, self.key, self.cause, name])
-    }
-}
-
-/// What is decided.
-pub enum Decision<S: Service> {
-    /// The state becomes `state`, and these effects follow, in one transaction.
-    Next {
-        /// The next state.
-        state: S::State,
-        /// What follows.
-        effects: Vec<Effect<S>>,
-    },
-    /// Nothing to do; counted under this reason, not a failure.
-    Ignore(&'static str),
-}
-
-impl<S: Service> Decision<S> {
-    /// The state becomes `state`; add effects with the methods below.
-    pub fn next(state: S::State) -> Self {
-        Self::Next { state, effects: Vec::new() }
-    }
-
-    /// Adds an effect; nothing on an [`Decision::Ignore`].
-    #[must_use]
-    pub fn with(mut self, effect: Effect<S>) -> Self {
-        if let Self::Next { effects, .. } = &mut self {
-            effects.push(effect);
-        }
-        self
-    }
-
-    /// Adds several effects.
-    #[must_use]
-    pub fn with_all(self, effects: impl IntoIterator<Item = Effect<S>>) -> Self {
-        effects.into_iter().fold(self, Self::with)
-    }
-
-    /// Publishes a fact.
-    #[must_use]
-    pub fn publish<M: Message>(self, fact: &M) -> Self {
-        self.with(Effect::publish(fact))
-    }
-
-    /// Sends a request to an agency's queue.
-    #[must_use]
-    pub fn request<M: Message>(self, agence: &Agence, request: &M) -> Self {
-        self.with(Effect::request(agence, request))
-    }
-
-    /// Calls the agency.
-    #[must_use]
-    pub fn ask(self, ask: S::Ask) -> Self {
-        self.with(Effect::Ask(ask))
-    }
-
-    /// Tells another state of this service.
-    #[must_use]
-    pub fn tell(self, key: impl Into<String>, event: S::Event) -> Self {
-        self.with(Effect::Tell { key: key.into(), event })
-    }
-
-    /// Wakes this state up at `at`; replaces the wake-up of the same reason.
-    #[must_use]
-    pub fn wake_at(self, at: DateTime<Utc>, reason: impl Into<String>) -> Self {
-        self.with(Effect::WakeAt { at, reason: reason.into() })
-    }
-
-    /// Forgets the wake-up of this reason.
-    #[must_use]
-    pub fn cancel_wake(self, reason: impl Into<String>) -> Self {
-        self.with(Effect::CancelWake(reason.into()))
-    }
-
-    /// Cancels the unanswered asks of this state of this kind.
-    #[must_use]
-    pub fn cancel_asks(self, kind: &'static str) -> Self {
-        self.with(Effect::CancelAsks(kind))
-    }
-}
-
-/// What follows from a decision.
-pub enum Effect<S: Service> {
-    /// Publish a message.
-    Publish(Outgoing),
-    /// Call the agency.
-    Ask(S::Ask),
-    /// Cancel this state's unanswered asks of a kind.
-    CancelAsks(&'static str),
-    /// Tell another state.
-    Tell {
-        /// Its key.
-        key: String,
-        /// What to tell.
-        event: S::Event,
-    },
-    /// Wake this state up; one per reason, replaced.
-    WakeAt {
-        /// When.
-        at: DateTime<Utc>,
-        /// Why.
-        reason: String,
-    },
-    /// Forget a wake-up.
-    CancelWake(String),
-}
-
-impl<S: Service> Clone for Effect<S> {
-    fn clone(&self) -> Self {
-        match self {
-            Self::Publish(out) => Self::Publish(out.clone()),
-            Self::Ask(ask) => Self::Ask(ask.clone()),
-            Self::CancelAsks(kind) => Self::CancelAsks(kind),
-            Self::Tell { key, event } => Self::Tell { key: key.clone(), event: event.clone() },
-            Self::WakeAt { at, reason } => Self::WakeAt { at: *at, reason: reason.clone() },
-            Self::CancelWake(reason) => Self::CancelWake(reason.clone()),
-        }
-    }
-}
-
-impl<S: Service> Debug for Effect<S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Publish(out) => f.debug_tuple("Publish").field(out).finish(),
-            Self::Ask(ask) => f.debug_tuple("Ask").field(ask).finish(),
-            Self::CancelAsks(kind) => f.debug_tuple("CancelAsks").field(kind).finish(),
-            Self::Tell { key, event } => {
-                f.debug_struct("Tell").field("key", key).field("event", event).finish()
-            }
-            Self::WakeAt { at, reason } => {
-                f.debug_struct("WakeAt").field("at", at).field("reason", reason).finish()
-            }
-            Self::CancelWake(reason) => f.debug_tuple("CancelWake").field(reason).finish(),
-        }
-    }
-}
-
-impl<S: Service> Debug for Decision<S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Next { state, effects } => {
-                f.debug_struct("Next").field("state", state).field("effects", effects).finish()
-            }
-            Self::Ignore(reason) => f.debug_tuple("Ignore").field(reason).finish(),
-        }
-    }
-}
-
-impl<S: Service> Effect<S> {
-    /// A fact.
-    pub fn publish<M: Message>(fact: &M) -> Self {
-        Self::Publish(Outgoing::new(fact, None))
-    }
-
-    /// A request to an agency's queue.
-    pub fn request<M: Message>(agence: &Agence, request: &M) -> Self {
-        Self::Publish(Outgoing::new(request, Some(agence)))
-    }
-}
-
-/// A message decided, not yet in an envelope.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outgoing {
-    /// The exchange.
-    pub flux: Flux,
-    /// Its type.
-    pub message_type: &'static str,
-    /// The routing key.
-    pub routing_key: String,
-    /// Its subject.
-    pub subject: String,
-    /// The dossier, when the message says so.
-    pub dossier: Option<String>,
-    /// The JSON body.
-    pub body: String,
-}
-
-impl Outgoing {
-    /// Wraps a message; `agence` for requests and answers.
-    ///
-    /// # Panics
-    /// Never: types of the catalogue always encode (maps have string keys).
-    pub fn new<M: Message>(message: &M, agence: Option<&Agence>) -> Self {
-        Self {
-            flux: M::FLUX,
-            message_type: M::TYPE,
-            routing_key: agence.map_or_else(|| M::TYPE.to_owned(), |a| a.routing_key(M::TYPE)),
-            subject: message.subject(),
-            dossier: message.dossier().map(|d| d.to_string()),
-            body: serde_json::to_string(message).expect("messages of the catalogue encode"),
-        }
-    }
-}
-
-/// An input that cannot be right: kept as a failure, replayable after a correction.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{code}: {reason}")]
-pub struct Refusal {
-    /// Stable, low-cardinality code.
-    pub code: &'static str,
-    /// What is wrong, without any personal value.
-    pub reason: String,
-}
-
-impl Refusal {
-    /// A refusal.
-    pub fn new(code: &'static str, reason: impl Into<String>) -> Self {
-        Self { code, reason: reason.into() }
-    }
-}
-
-/// What may be done again after an attempt that ended without a result.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Repeat {
-    /// Doing it twice is doing it once.
-    Idempotent,
-    /// The agency is read first for what the attempt may have done.
-    ReadBack,
-    /// It may be done twice; the receiver can tell (a stable Message-ID).
-    MaybeTwice,
-}
-
-/// What the frame must know of an ask.
-pub trait AskKind {
-    /// Its kind: low cardinality, for metrics and [`Effect::CancelAsks`].
-    fn kind(&self) -> &'static str;
-    /// The agency: its limiter, its breaker.
-    fn agency(&self) -> &'static str;
-    /// What may be done again.
-    fn repeat(&self) -> Repeat;
-    /// How long a transient fault is retried before it becomes a failure.
-    fn max_age(&self) -> Duration {
-        Duration::from_hours(14 * 24)
-    }
-}
-
-/// Which attempt this is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Attempt {
-    /// The first.
-    First,
-    /// After attempts that all ended with a result.
-    AfterClean,
-    /// After an attempt that ended without one: it may have had its effect.
-    AfterAmbiguous,
-}
-
-/// How hard an agency may be called.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limit {
-    /// Calls in flight at a time, per replica.
-    pub in_flight: usize,
-    /// Calls per `window`, over all replicas.
-    pub calls: u32,
-    /// The window.
-    pub window: Duration,
-}
-
-impl Default for Limit {
-    /// 8 in flight, 600 a minute.
-    fn default() -> Self {
-        Self { in_flight: 8, calls: 600, window: Duration::from_mins(1) }
     }
 }

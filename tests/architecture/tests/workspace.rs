@@ -2,12 +2,6 @@
 
 use architecture::{Workspace, dependencies, sources};
 
-/// Files that may be longer than the others, each with its reason.
-const LONG_ON_PURPOSE: [(&str, &str); 2] = [
-    ("contracts/src/messages/faits.rs", "the catalogue of facts: one declaration after the other"),
-    ("shared/service/src/api.rs", "the whole of what a service sees of the frame"),
-];
-
 fn workspace() -> Workspace {
     Workspace::load().expect("the workspace can be read")
 }
@@ -79,11 +73,5 @@ fn files_stay_short() {
         let files = package.sources().expect("readable");
         wrong.extend(sources::long_files(&under.to_string_lossy(), &files));
     }
-    let exempt = |line: &String, path: &str| line.starts_with(&format!("{path} has "));
-    for (path, _) in LONG_ON_PURPOSE {
-        let needed = wrong.iter().any(|line| exempt(line, path));
-        assert!(needed, "{path} is short: take it off the list of the long ones");
-    }
-    wrong.retain(|line| LONG_ON_PURPOSE.iter().all(|(path, _)| !exempt(line, path)));
     none(&wrong);
 }
