@@ -25,7 +25,8 @@ if ! command -v cargo >/dev/null; then
 fi
 
 # The end-to-end tests run the binaries as separate processes.
-cargo build --workspace --all-features --bins || finish $?
+# With the tests, so that what both need is compiled once.
+cargo build --workspace --all-features --bins --tests || finish $?
 if cargo nextest --version >/dev/null 2>&1; then
     runner=(cargo nextest run --workspace --all-features)
 else
