@@ -11,21 +11,37 @@ mod secrets;
 mod simulateurs;
 mod topologie;
 
-use std::process::ExitCode;
+use std::{io, process::ExitCode};
 
 use clap::{Parser, error::ErrorKind};
 use cli::{Cli, Commande};
+use tokio::runtime::{Builder, Runtime};
+
+/// A fifth of the demo was the C library's allocator.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return refuse(&error),
     };
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match runtime(&cli.commande) {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error),
     };
     runtime.block_on(executer(cli.commande))
+}
+
+/// The demo mostly has one thing to do at a virtual instant, and its databases have threads of
+/// their own: one thread for the rest saves changes of thread.
+fn runtime(commande: &Commande) -> io::Result<Runtime> {
+    let mut builder = if matches!(commande, Commande::Demo(_)) {
+        Builder::new_current_thread()
+    } else {
+        Builder::new_multi_thread()
+    };
+    builder.enable_all().build()
 }
 
 async fn executer(commande: Commande) -> ExitCode {

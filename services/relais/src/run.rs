@@ -226,7 +226,7 @@ impl Atelier<'_> {
 
     async fn store(&self, name: &str) -> Result<SharedStore, StartError> {
         let Some(url) = self.frame.database_url.as_ref().filter(|_| self.schemas) else {
-            return backends::store(name, &self.frame, false).await;
+            return backends::store(name, &self.frame).await;
         };
         let schema = name.replace('-', "_");
         let store = PostgresStore::connect(url.expose(), Some(&schema)).await?;

@@ -10,10 +10,7 @@ use std::{
 
 use chrono::{TimeDelta, Utc};
 use serde_json::{Value, json};
-use store::{
-    FailureRow, Store, Writes,
-    sqlite::{SqliteOptions, SqliteStore},
-};
+use store::{FailureRow, Store, Writes, sqlite::SqliteStore};
 use uuid::Uuid;
 
 const JETON: &str = "jeton-de-a-martin";
@@ -59,7 +56,7 @@ fn activite() -> String {
 
 async fn remplir(folder: &Path) {
     let path = folder.join("cpam-cps.sqlite");
-    let store = SqliteStore::open(&path, SqliteOptions::default()).await.expect("opens");
+    let store = SqliteStore::open(&path).await.expect("opens");
     store.migrate().await.expect("migrates");
     let mut failures = vec![
         panne(1, "corps-invalide", 1, "{MARQUEUR"),

@@ -29,7 +29,7 @@ pub const FAILPOINTS: [&str; 26] = [
     "ask-postponed",
     "ask-failed",
     // what waits in the store
-    "answers-claimed",
+    "answers-taken",
     "inputs-claimed",
     "inputs-committed",
     "input-added",

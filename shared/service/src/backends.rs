@@ -9,30 +9,21 @@ use bus::{
 };
 use contracts::Referentiel;
 use kernel::{Clock, Secret};
-use store::{
-    SharedStore,
-    postgres::PostgresStore,
-    sqlite::{SqliteOptions, SqliteStore},
-};
+use store::{SharedStore, postgres::PostgresStore, sqlite::SqliteStore};
 
 use crate::{config::FrameConfig, lifecycle::StartError};
 
 /// The store of `service`: PostgreSQL when configured, else SQLite under the data folder; migrated.
-/// `relaxed` gives durability up, for stores that are thrown away.
 ///
 /// # Errors
 /// [`StartError`] when it cannot be opened or migrated.
-pub async fn store(
-    service: &str,
-    frame: &FrameConfig,
-    relaxed: bool,
-) -> Result<SharedStore, StartError> {
+pub async fn store(service: &str, frame: &FrameConfig) -> Result<SharedStore, StartError> {
     let store: SharedStore = if let Some(url) = &frame.database_url {
         Arc::new(PostgresStore::connect(url.expose(), None).await?)
     } else {
         std::fs::create_dir_all(&frame.data_dir)?;
         let path = frame.data_dir.join(format!("{service}.sqlite"));
-        Arc::new(SqliteStore::open(&path, SqliteOptions { relaxed }).await?)
+        Arc::new(SqliteStore::open(&path).await?)
     };
     store.migrate().await?;
     Ok(store)

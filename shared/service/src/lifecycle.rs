@@ -310,7 +310,7 @@ async fn start_configured<S: Service>(
         return Err(StartError::Config(text.to_owned()));
     };
     let transport = crate::backends::rabbit(S::NAME, url, &frame, &clock).await?;
-    let store = crate::backends::store(S::NAME, &frame, false).await?;
+    let store = crate::backends::store(S::NAME, &frame).await?;
     let host = Host {
         store,
         transport: Arc::clone(&transport),

@@ -30,8 +30,10 @@ pub struct Stats {
 /// When each loop has work next.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NextDue {
-    /// Inputs and answers.
+    /// Inputs.
     pub inputs: Option<DateTime<Utc>>,
+    /// Answers: at once, or when the lease of who holds one ends.
+    pub answers: Option<DateTime<Utc>>,
     /// Asks.
     pub asks: Option<DateTime<Utc>>,
     /// Messages to publish.

@@ -290,8 +290,16 @@ pub trait Store: Send + Sync {
         max: usize,
     ) -> Result<Vec<Leased<AskRow>>, StoreError>;
 
-    /// Stores an answer; false when the lease is no longer ours or the ask was cancelled.
-    async fn ask_answered(&self, id: Uuid, lease: i64, answer: &str) -> Result<bool, StoreError>;
+    /// Stores an answer; false when the lease is no longer ours or the ask was cancelled. Until
+    /// `until` the lease covers the answer too, for who decides it without claiming it; without
+    /// `until` the answer waits to be claimed.
+    async fn ask_answered(
+        &self,
+        id: Uuid,
+        lease: i64,
+        answer: &str,
+        until: Option<DateTime<Utc>>,
+    ) -> Result<bool, StoreError>;
 
     /// Notes a failed attempt (counted unless `attempted` is false) and when to try again.
     async fn ask_later(

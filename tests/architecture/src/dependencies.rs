@@ -20,9 +20,8 @@ fn layer(name: &str, is_service: bool) -> Option<u8> {
         "service" => Some(3),
         // The simulated world serves the demo, which is in the binary.
         "simulators" => Some(5),
-        "relais" => Some(6),
-        // What crates of tests share, and nobody else uses.
-        "harness" => Some(6),
+        // `harness` is what the crates of tests share, and nobody else uses.
+        "relais" | "harness" => Some(6),
         "architecture" | "bench" | "e2e" | "faults" | "security" | "sim" => Some(7),
         _ if is_service => Some(4),
         _ => None,

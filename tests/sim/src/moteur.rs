@@ -153,6 +153,7 @@ impl<S: Service> Moteur<S> {
         let next = self.tables.next_due(&[]);
         for (boucle, due) in [
             (Boucle::Entrees, next.inputs),
+            (Boucle::Entrees, next.answers),
             (Boucle::Demandes, next.asks),
             (Boucle::Relais, next.outbox),
         ] {

@@ -1,7 +1,7 @@
 //! What exists on the simulated RDV Service Public. Ids are drawn from what they name, so that
 //! they do not depend on the order of concurrent calls.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use agency::HttpClient;
 use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, Utc};
@@ -21,6 +21,8 @@ pub(super) struct Monde {
     /// The role of each agent in each organisation: (agent, organisation).
     acces: BTreeMap<(i64, i64), i64>,
     pub(super) plages: BTreeMap<i64, PlageOuverte>,
+    /// The slots of each agent: (agent, slot).
+    plages_de: BTreeSet<(i64, i64)>,
     pub(super) absences: BTreeMap<i64, Absence>,
     pub(super) rdvs: BTreeMap<i64, Rdv>,
     pub(super) livraisons: u64,
@@ -99,6 +101,7 @@ impl Monde {
             roles: BTreeMap::new(),
             acces: BTreeMap::new(),
             plages: BTreeMap::new(),
+            plages_de: BTreeSet::new(),
             absences: BTreeMap::new(),
             rdvs: BTreeMap::new(),
             livraisons: 0,
@@ -148,13 +151,17 @@ impl Monde {
         self.acces.range((agent, i64::MIN)..=(agent, i64::MAX)).map(|((_, o), _)| *o).collect()
     }
 
+    fn plages_de(&self, agent: i64) -> impl Iterator<Item = (i64, &PlageOuverte)> {
+        let ids = self.plages_de.range((agent, i64::MIN)..=(agent, i64::MAX));
+        ids.filter_map(|(_, id)| Some((*id, self.plages.get(id)?)))
+    }
+
     /// An agent's role in an organisation, with the agent's slots there.
     pub(super) fn acces(&self, courriel: &str, organisation: i64) -> Option<(i64, Vec<i64>)> {
         let agent = self.agent(courriel)?;
         let role = self.role(agent, organisation)?;
-        let theirs = |p: &PlageOuverte| p.agent == agent && p.organisation == organisation;
-        let plages = self.plages.iter().filter(|(_, p)| theirs(p)).map(|(id, _)| *id);
-        Some((role, plages.collect()))
+        let there = self.plages_de(agent).filter(|(_, p)| p.organisation == organisation);
+        Some((role, there.map(|(id, _)| id).collect()))
     }
 
     pub(super) fn acces_donnes(&self) -> Vec<(String, i64)> {
@@ -177,6 +184,7 @@ impl Monde {
         let parts = ["plage", courriel, &organisation_text, &day, &time];
         let id = Self::id(self.seed, &self.plages, &parts);
         self.plages.insert(id, PlageOuverte { agent, organisation, plage });
+        self.plages_de.insert((agent, id));
         Some(id)
     }
 
@@ -200,7 +208,7 @@ impl Monde {
         fin: DateTime<Utc>,
     ) -> Option<i64> {
         let agent = self.agent(courriel)?;
-        let fits = self.plages.values().filter(|p| p.agent == agent && p.plage.convient(debut));
+        let fits = self.plages_de(agent).map(|(_, p)| p).filter(|p| p.plage.convient(debut));
         // One-off slots say most surely where the doctor is that day.
         let organisation = fits
             .min_by_key(|p| p.plage.rrule.is_some())

@@ -8,10 +8,7 @@ use rdv_agenda_sync::{
     config::Config,
     simulator::{self, Options, Simulateur},
 };
-use store::{
-    SharedStore, Store,
-    sqlite::{SqliteOptions, SqliteStore},
-};
+use store::{SharedStore, Store, sqlite::SqliteStore};
 
 /// When every test begins: a Monday.
 pub(crate) fn debut() -> DateTime<Utc> {
@@ -34,8 +31,7 @@ impl Banc {
         let (clock, driver) = Clock::virtual_at(debut());
         let tasks = Tasks::new();
         let simulateur = simulator::start(clock.clone(), &tasks, options).await.expect("simulator");
-        let path = dir.path().join("rdv-agenda-sync.sqlite");
-        let store = SqliteStore::open(&path, SqliteOptions { relaxed: true }).await.expect("open");
+        let store = SqliteStore::in_memory().await.expect("open");
         store.migrate().await.expect("migrate");
         Self { clock, driver, simulateur, store: Arc::new(store), dir, tasks }
     }

@@ -92,7 +92,7 @@ impl Atelier<'_> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         Ok(Socle {
             clock: self.clock.clone(),
-            store: self.reseau.store(S::NAME, self.travail).await?,
+            store: self.reseau.store(S::NAME).await?,
             transport: self.reseau.service(S::NAME).await?,
             referentiel: Arc::clone(self.referentiel),
             listener,

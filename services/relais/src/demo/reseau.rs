@@ -1,10 +1,7 @@
 //! The demo's transport and stores: in-process and SQLite, or RabbitMQ and PostgreSQL. Everything
 //! published is shown to the world, which counts and keeps it.
 
-use std::{
-    path::Path,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bus::{
     Identity, MemoryBus, QueueSpec, RabbitBus, RabbitOptions, SharedTransport, Transport, Watch,
@@ -15,7 +12,7 @@ use simulators::Monde;
 use store::{
     SharedStore, Store,
     postgres::{PostgresStore, create_database_if_missing, drop_schema},
-    sqlite::{SqliteOptions, SqliteStore},
+    sqlite::SqliteStore,
 };
 
 use super::DemoError;
@@ -89,15 +86,10 @@ impl Reseau {
         }))
     }
 
-    /// The store of a service; thrown away at the end, so that SQLite need not be durable.
-    pub(super) async fn store(
-        &self,
-        service: &str,
-        travail: &Path,
-    ) -> Result<SharedStore, DemoError> {
+    /// The store of a service; thrown away at the end, so that SQLite needs no file.
+    pub(super) async fn store(&self, service: &str) -> Result<SharedStore, DemoError> {
         let Some(url) = &self.database else {
-            let path = travail.join(format!("{service}.sqlite"));
-            let store = SqliteStore::open(&path, SqliteOptions { relaxed: true }).await?;
+            let store = SqliteStore::in_memory().await?;
             store.migrate().await?;
             return Ok(Arc::new(store));
         };

@@ -12,13 +12,13 @@ use agency::Breaker;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::FutureExt;
 use kernel::{Backoff, Busy, Fault, failpoint};
-use store::{AskRow, FailureRow, Leased, OutboxRow, StoreError};
+use store::{AnswerRow, AskRow, FailureRow, Leased, OutboxRow, StoreError};
 use tokio::sync::{Semaphore, mpsc::UnboundedReceiver};
 use uuid::Uuid;
 
 use super::{
-    Engine, LEASE,
-    bells::{ANSWERS, Woken},
+    ANSWER_LEASE, Engine, LEASE,
+    bells::{Entree, Woken},
     item::ask_meta,
     sortie::{announce, meta_text},
 };
@@ -220,10 +220,14 @@ impl<S: Service> Engine<S> {
         self.metrics.breaker(&row.agency, state);
         match result {
             Ok(answer) => {
-                if self.store.ask_answered(row.id, lease, &answer).await? {
+                // Handed over without a claim; after a stop nobody is left to take it.
+                let until = (!self.tasks.is_stopping()).then(|| self.lease_end(ANSWER_LEASE));
+                if self.store.ask_answered(row.id, lease, &answer, until).await? {
                     failpoint("ask-answer-stored");
                     self.metrics.success(&row.agency, now);
-                    self.ring_inputs(ANSWERS);
+                    let answer = Box::new(Leased { lease, row: AnswerRow { ask: row, answer } });
+                    let busy = self.clock.busy();
+                    let _ = self.bells.inputs.send(Entree { busy, answer: Some(answer) });
                 }
                 Ok(reopened)
             }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use chrono::{DateTime, Utc};
 use kernel::Busy;
-use store::{Leased, OutboxRow};
+use store::{AnswerRow, Leased, OutboxRow};
 use tokio::sync::mpsc;
 
 use super::{Engine, envois::Envoi};
@@ -13,20 +13,35 @@ use crate::api::Service;
 
 /// Inputs may be due.
 pub(crate) const INPUTS: u8 = 1;
-/// Answers may be there.
+/// Answers may be there that nobody holds.
 pub(super) const ANSWERS: u8 = 2;
+
+/// What wakes the loop of inputs.
+pub(crate) struct Entree {
+    /// Keeps virtual time still until the loop has dealt with it.
+    pub busy: Busy,
+    /// An answer that was just stored, leased to this process.
+    pub answer: Option<Box<Leased<AnswerRow>>>,
+}
+
+impl From<Busy> for Entree {
+    /// The store must be looked at.
+    fn from(busy: Busy) -> Self {
+        Self { busy, answer: None }
+    }
+}
 
 /// Wakes the loops; what is sent keeps virtual time still until the loop has looked.
 #[derive(Clone)]
 pub(crate) struct Bells {
-    pub inputs: mpsc::UnboundedSender<Busy>,
+    pub inputs: mpsc::UnboundedSender<Entree>,
     pub asks: mpsc::UnboundedSender<Busy>,
     pub relay: mpsc::UnboundedSender<Envoi>,
 }
 
 /// The listening ends of [`Bells`].
 pub(crate) struct Ears {
-    pub inputs: mpsc::UnboundedReceiver<Busy>,
+    pub inputs: mpsc::UnboundedReceiver<Entree>,
     pub asks: mpsc::UnboundedReceiver<Busy>,
     pub relay: mpsc::UnboundedReceiver<Envoi>,
 }
@@ -116,7 +131,7 @@ impl<S: Service> Engine<S> {
     /// Wakes the loop of inputs: what it should claim now, besides looking at what is due next.
     pub(crate) fn ring_inputs(&self, claim: u8) {
         self.claim.fetch_or(claim, Ordering::AcqRel);
-        let _ = self.bells.inputs.send(self.clock.busy());
+        let _ = self.bells.inputs.send(self.clock.busy().into());
     }
 
     /// Waits for a bell or for `due`; `None` when stopping. What is returned keeps time still.

@@ -31,7 +31,7 @@ use store::{SharedStore, StoreError};
 use tokio::sync::Mutex;
 
 use self::{
-    bells::{ANSWERS, Follows, Sooner},
+    bells::{ANSWERS, Entree, Follows, Sooner},
     consume::queues,
     envois::{Embarked, Envois},
     fold::{Outcome, Shared, fold},
@@ -53,6 +53,8 @@ const LEASE: Duration = Duration::from_mins(5);
 /// The same for messages to publish, which takes seconds; what it covers and nobody settled is
 /// published again, under the same id.
 const OUTBOX_LEASE: Duration = Duration::from_mins(1);
+/// The same for an answer that was just stored and is about to be decided.
+const ANSWER_LEASE: Duration = Duration::from_mins(1);
 /// The same on an accelerated clock, on which only demonstrations and tests run: five real minutes
 /// would be months of business time, and what a killed process held would miss its whole story.
 const LEASE_ACCELERATED: Duration = Duration::from_secs(5);
@@ -136,8 +138,8 @@ impl<S: Service> Engine<S> {
         }
         // Virtual time stands still from here on until each loop has looked once.
         let held = || vec![self.clock.busy()];
-        let (engine, busy) = (Arc::clone(self), held());
-        self.tasks.spawn(async move { engine.inputs_loop(inputs, busy).await });
+        let (engine, looks) = (Arc::clone(self), vec![Entree::from(self.clock.busy())]);
+        self.tasks.spawn(async move { engine.inputs_loop(inputs, looks).await });
         let (engine, busy) = (Arc::clone(self), held());
         self.tasks.spawn(async move { engine.asks_loop(asks, busy).await });
         let (engine, busy) = (Arc::clone(self), held());

@@ -21,10 +21,7 @@ use service::{
     AskKind, Attempt, Context, Decision, Equipment, Etape, Host, Input, OperatorAction, Operators,
     Refusal, Repeat, Running, Service, config::LinksConfig,
 };
-use store::{
-    SharedStore,
-    sqlite::{SqliteOptions, SqliteStore},
-};
+use store::{SharedStore, sqlite::SqliteStore};
 use uuid::Uuid;
 
 /// The token that operators share.
@@ -229,8 +226,7 @@ async fn lancer(
     amorces: Vec<String>,
 ) -> (SharedStore, Running) {
     let path = dir.join("compteur.sqlite");
-    let store: SharedStore =
-        Arc::new(SqliteStore::open(&path, SqliteOptions { relaxed: true }).await.expect("open"));
+    let store: SharedStore = Arc::new(SqliteStore::open(&path).await.expect("open"));
     store.migrate().await.expect("migrate");
     AGENCE.set(Some(Arc::clone(agence)));
     let named = BTreeMap::from([("a.martin".to_owned(), kernel::Secret::new(JETON_MARTIN))]);

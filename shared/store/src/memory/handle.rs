@@ -118,8 +118,14 @@ impl Store for MemoryStore {
         Ok(self.open()?.claim_asks(now, until, paused, max))
     }
 
-    async fn ask_answered(&self, id: Uuid, lease: i64, answer: &str) -> Result<bool, StoreError> {
-        Ok(self.open()?.ask_answered(id, lease, answer))
+    async fn ask_answered(
+        &self,
+        id: Uuid,
+        lease: i64,
+        answer: &str,
+        until: Option<DateTime<Utc>>,
+    ) -> Result<bool, StoreError> {
+        Ok(self.open()?.ask_answered(id, lease, answer, until))
     }
 
     async fn ask_later(

@@ -169,10 +169,19 @@ impl Tables {
     }
 
     /// Stores an answer; false when the lease is no longer ours or the ask was cancelled.
-    pub fn ask_answered(&mut self, id: Uuid, lease: i64, answer: &str) -> bool {
+    pub fn ask_answered(
+        &mut self,
+        id: Uuid,
+        lease: i64,
+        answer: &str,
+        until: Option<DateTime<Utc>>,
+    ) -> bool {
         let Some(held) = self.unanswered(id, lease) else { return false };
         held.row.answer = Some(answer.to_owned());
-        held.give_back();
+        match until {
+            Some(_) => held.until = until,
+            None => held.give_back(),
+        }
         true
     }
 
@@ -218,10 +227,9 @@ impl Tables {
 
     /// When each loop has work next.
     pub fn next_due(&self, paused: &[String]) -> NextDue {
-        let answers = self.asks.next(|row| row.answer.is_some());
-        let inputs = self.inputs.next(|_| true);
         NextDue {
-            inputs: inputs.into_iter().chain(answers).min(),
+            inputs: self.inputs.next(|_| true),
+            answers: self.asks.next(|row| row.answer.is_some()),
             asks: self.asks.next(|r| r.answer.is_none() && !paused.contains(&r.ask.agency)),
             outbox: self.outbox.next(|_| true),
         }

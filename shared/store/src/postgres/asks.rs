@@ -11,18 +11,20 @@ use crate::{FailureRow, OutboxRow, StoreError, rows};
 
 pub(super) async fn answered(
     conn: &mut PgConnection,
-    id: Uuid,
-    lease: i64,
+    (id, lease): (Uuid, i64),
     answer: &str,
+    until: Option<DateTime<Utc>>,
 ) -> Result<bool, StoreError> {
-    // no lease: the token of the call is spent, the answer is claimed under its own
+    // no lease: a token that is given back is spent
     let done = sqlx::query(
-        "update ask set answer = $3::text::json, lease = 0, lease_until = null
+        "update ask set answer = $3::text::json, lease_until = $4,
+                        lease = case when $4::timestamptz is null then 0 else lease end
          where id = $1 and lease = $2 and answer is null",
     )
     .bind(id)
     .bind(lease)
     .bind(answer)
+    .bind(until)
     .execute(conn)
     .await?;
     Ok(done.rows_affected() == 1)

@@ -134,8 +134,14 @@ impl Store for PostgresStore {
         claims::asks(&mut *self.conn().await?, now, until, paused, max).await
     }
 
-    async fn ask_answered(&self, id: Uuid, lease: i64, answer: &str) -> Result<bool, StoreError> {
-        asks::answered(&mut *self.conn().await?, id, lease, answer).await
+    async fn ask_answered(
+        &self,
+        id: Uuid,
+        lease: i64,
+        answer: &str,
+        until: Option<DateTime<Utc>>,
+    ) -> Result<bool, StoreError> {
+        asks::answered(&mut *self.conn().await?, (id, lease), answer, until).await
     }
 
     async fn ask_later(

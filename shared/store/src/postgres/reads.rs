@@ -60,7 +60,12 @@ pub(super) async fn next_due(
         }
         Ok(first)
     };
-    Ok(NextDue { inputs: earliest(0..4)?, asks: earliest(4..6)?, outbox: earliest(6..7)? })
+    Ok(NextDue {
+        inputs: earliest(0..2)?,
+        answers: earliest(2..4)?,
+        asks: earliest(4..6)?,
+        outbox: earliest(6..7)?,
+    })
 }
 
 pub(super) async fn stats(conn: &mut PgConnection) -> Result<Stats, StoreError> {

@@ -11,18 +11,19 @@ use crate::{FailureRow, OutboxRow, StoreError, rows};
 
 pub(super) async fn answered(
     conn: &mut SqliteConnection,
-    id: Uuid,
-    lease: i64,
+    (id, lease): (Uuid, i64),
     answer: &str,
+    until: Option<DateTime<Utc>>,
 ) -> Result<bool, StoreError> {
-    // lease + 1: the token of the call is spent, the answer is claimed under its own
+    // lease + 1: a token that is given back is spent
     let done = sqlx::query(
-        "update ask set answer = ?3, lease = lease + 1, lease_until = null
+        "update ask set answer = ?3, lease = lease + (?4 is null), lease_until = ?4
          where id = ?1 and lease = ?2 and answer is null",
     )
     .bind(id.to_string())
     .bind(lease)
     .bind(answer)
+    .bind(until.map(|until| until.timestamp_micros()))
     .execute(conn)
     .await?;
     Ok(done.rows_affected() == 1)

@@ -1,8 +1,8 @@
 //! The store in one SQLite file: WAL, one writer connection, one reader connection.
 //!
 //! Several processes may open the same file: a writer waits for another one up to
-//! [`BUSY_TIMEOUT`], then the operation is [`StoreError::Away`]. A file that is thrown away
-//! ([`SqliteOptions::relaxed`]) has one connection that keeps it for itself.
+//! [`BUSY_TIMEOUT`], then the operation is [`StoreError::Away`]. A store that is thrown away
+//! ([`SqliteStore::in_memory`]) is one connection.
 //!
 //! Each statement is a round trip to the connection's thread, which costs more than most
 //! statements: a batch is two ([`transact`]), a claim is one.
@@ -23,7 +23,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::{
     Connection, SqliteConnection,
     migrate::Migrator,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteLockingMode, SqliteSynchronous},
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
 use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard};
 use uuid::Uuid;
@@ -46,14 +46,6 @@ static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
     ])
 });
 
-/// How careful the file is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct SqliteOptions {
-    /// Does not wait for the disk, and locks other processes out: a crash may break the file. Only
-    /// for a store that is thrown away.
-    pub relaxed: bool,
-}
-
 /// A store in one SQLite file.
 #[derive(Debug)]
 pub struct SqliteStore {
@@ -70,28 +62,31 @@ impl SqliteStore {
     ///
     /// # Errors
     /// [`StoreError`] when the file cannot be opened or is not a database.
-    pub async fn open(path: &Path, options: SqliteOptions) -> Result<Self, StoreError> {
-        let base = SqliteConnectOptions::new()
+    pub async fn open(path: &Path) -> Result<Self, StoreError> {
+        let connect = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
             .busy_timeout(BUSY_TIMEOUT)
-            .foreign_keys(false);
-        let connect = if options.relaxed {
-            base.journal_mode(SqliteJournalMode::Memory)
-                .synchronous(SqliteSynchronous::Off)
-                .locking_mode(SqliteLockingMode::Exclusive)
-        } else {
-            base.journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full)
-        };
-        let mut writer = SqliteConnection::connect_with(&connect).await?;
-        sqlx::raw_sql(lot::SQL).execute(&mut writer).await?;
-        let reader = if options.relaxed {
-            None
-        } else {
-            let connect = connect.pragma("query_only", "on");
-            Some(Mutex::new(Some(SqliteConnection::connect_with(&connect).await?)))
-        };
-        Ok(Self { writer: Mutex::new(Some(writer)), reader })
+            .foreign_keys(false)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full);
+        let writer = connect_writer(&connect).await?;
+        let connect = connect.pragma("query_only", "on");
+        let reader = SqliteConnection::connect_with(&connect).await?;
+        Ok(Self { writer: Mutex::new(Some(writer)), reader: Some(Mutex::new(Some(reader))) })
+    }
+
+    /// A store that is gone with the process: for demonstrations and tests.
+    ///
+    /// # Errors
+    /// [`StoreError`] when there is no memory for it.
+    pub async fn in_memory() -> Result<Self, StoreError> {
+        let connect = SqliteConnectOptions::new()
+            .filename(":memory:")
+            .foreign_keys(false)
+            .journal_mode(SqliteJournalMode::Memory);
+        let writer = connect_writer(&connect).await?;
+        Ok(Self { writer: Mutex::new(Some(writer)), reader: None })
     }
 
     async fn writer(&self) -> Result<Guard<'_>, StoreError> {
@@ -101,6 +96,12 @@ impl SqliteStore {
     async fn reader(&self) -> Result<Guard<'_>, StoreError> {
         opened(self.reader.as_ref().unwrap_or(&self.writer).lock().await)
     }
+}
+
+async fn connect_writer(options: &SqliteConnectOptions) -> Result<SqliteConnection, StoreError> {
+    let mut writer = SqliteConnection::connect_with(options).await?;
+    sqlx::raw_sql(lot::SQL).execute(&mut writer).await?;
+    Ok(writer)
 }
 
 /// Looks at the migrations of a file, and creates nothing: one that does not exist has none.
@@ -208,8 +209,14 @@ impl Store for SqliteStore {
         claims::asks(&mut *self.writer().await?, now, until, paused, max).await
     }
 
-    async fn ask_answered(&self, id: Uuid, lease: i64, answer: &str) -> Result<bool, StoreError> {
-        asks::answered(&mut *self.writer().await?, id, lease, answer).await
+    async fn ask_answered(
+        &self,
+        id: Uuid,
+        lease: i64,
+        answer: &str,
+        until: Option<DateTime<Utc>>,
+    ) -> Result<bool, StoreError> {
+        asks::answered(&mut *self.writer().await?, (id, lease), answer, until).await
     }
 
     async fn ask_later(
@@ -334,23 +341,15 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_file_is_careful_unless_told_otherwise() {
+    async fn the_file_is_careful() {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        // PRAGMA synchronous: 0 OFF, 2 FULL
-        for (relaxed, level, journal) in [(false, 2, "wal"), (true, 0, "memory")] {
-            let path = folder.path().join(format!("{level}.db"));
-            let store = SqliteStore::open(&path, SqliteOptions { relaxed }).await.expect("opens");
-            let mut conn = store.writer().await.expect("open");
-            let mode: String = sqlx::query_scalar("pragma journal_mode")
-                .fetch_one(&mut *conn)
-                .await
-                .expect("reads");
-            assert_eq!(mode, journal);
-            let found: i64 = sqlx::query_scalar("pragma synchronous")
-                .fetch_one(&mut *conn)
-                .await
-                .expect("reads");
-            assert_eq!(found, level);
-        }
+        let store = SqliteStore::open(&folder.path().join("s.db")).await.expect("opens");
+        let mut conn = store.writer().await.expect("open");
+        let mode: String =
+            sqlx::query_scalar("pragma journal_mode").fetch_one(&mut *conn).await.expect("reads");
+        assert_eq!(mode, "wal");
+        let level: i64 =
+            sqlx::query_scalar("pragma synchronous").fetch_one(&mut *conn).await.expect("reads");
+        assert_eq!(level, 2, "FULL");
     }
 }

@@ -63,7 +63,12 @@ pub(super) async fn next_due(
         }
         first.map(rows::instant).transpose()
     };
-    Ok(NextDue { inputs: earliest(0..4)?, asks: earliest(4..6)?, outbox: earliest(6..8)? })
+    Ok(NextDue {
+        inputs: earliest(0..2)?,
+        answers: earliest(2..4)?,
+        asks: earliest(4..6)?,
+        outbox: earliest(6..8)?,
+    })
 }
 
 pub(super) async fn stats(conn: &mut SqliteConnection) -> Result<Stats, StoreError> {

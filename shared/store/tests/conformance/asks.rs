@@ -60,7 +60,7 @@ pub(crate) async fn an_answer_is_stored_then_claimed_then_consumed(a: SharedStor
     put_asks(&a, vec![ask("k", "lire", "ds", 2), ask("k", "lire", "ds", 1)]).await;
     for asked in claim(&a, 0).await {
         assert!(answers(&b, 0).await.is_empty(), "nothing is answered yet");
-        let stored = a.ask_answered(asked.row.id, asked.lease, r#"{"oui":true}"#).await;
+        let stored = a.ask_answered(asked.row.id, asked.lease, r#"{"oui":true}"#, None).await;
         assert!(stored.expect("stores"));
         if asked.row.id == id(2) {
             let answered = only(answers(&b, 0).await);
@@ -80,18 +80,34 @@ pub(crate) async fn an_answer_is_stored_then_claimed_then_consumed(a: SharedStor
     assert_eq!(only(answers(&a, 600).await).row.ask.id, id(1));
 }
 
+pub(crate) async fn an_answer_may_stay_with_who_stored_it(a: SharedStore, b: SharedStore) {
+    put_asks(&a, vec![ask("k", "lire", "ds", 1), ask("k", "lire", "ds", 2)]).await;
+    let asked = claim(&a, 0).await;
+    for held in &asked {
+        let stored = a.ask_answered(held.row.id, held.lease, "{}", Some(at(40))).await;
+        assert!(stored.expect("stores"));
+    }
+    assert!(answers(&b, 39).await.is_empty(), "held");
+    done(&a, 1, asked[0].lease).await.expect("consumes");
+    let taken_over = only(answers(&b, 40).await);
+    assert_eq!(taken_over.row.ask.id, id(2), "its lease has run out");
+    let late = done(&a, 2, asked[1].lease).await;
+    assert!(matches!(late, Err(StoreError::Conflict)));
+    done(&b, 2, taken_over.lease).await.expect("consumes");
+}
+
 pub(crate) async fn an_answer_is_stored_once_under_the_last_lease(a: SharedStore, b: SharedStore) {
     put_asks(&a, vec![ask("k", "lire", "ds", 1)]).await;
     let first = only(claim(&a, 0).await);
     let second = only(claim(&b, 60).await);
-    assert!(!a.ask_answered(id(1), first.lease, "1").await.expect("runs"));
+    assert!(!a.ask_answered(id(1), first.lease, "1", None).await.expect("runs"));
     assert!(!a.ask_later(id(1), first.lease, at(0), "e", true).await.expect("runs"));
     let failed = a.ask_failed(id(1), first.lease, failure(9), vec![message(9)]).await;
     assert!(!failed.expect("runs"));
     assert!(b.failures(false, 9).await.expect("lists").is_empty(), "nothing was changed");
     assert_eq!(b.stats().await.expect("counts").outbox, 0);
-    assert!(b.ask_answered(id(1), second.lease, "2").await.expect("runs"));
-    assert!(!b.ask_answered(id(1), second.lease, "3").await.expect("runs"), "once");
+    assert!(b.ask_answered(id(1), second.lease, "2", None).await.expect("runs"));
+    assert!(!b.ask_answered(id(1), second.lease, "3", None).await.expect("runs"), "once");
     assert!(!b.ask_later(id(1), second.lease, at(0), "e", true).await.expect("runs"));
     let spent = done(&b, 1, second.lease).await;
     assert!(matches!(spent, Err(StoreError::Conflict)), "the call's token consumes no answer");
@@ -120,7 +136,7 @@ pub(crate) async fn only_a_result_clears_ambiguity(a: SharedStore, b: SharedStor
     let fourth = only(claim(&b, 130).await);
     assert!(fourth.row.ambiguous, "twice without a result");
     // answered after all: the answer says nothing of it
-    assert!(b.ask_answered(id(1), fourth.lease, "{}").await.expect("runs"));
+    assert!(b.ask_answered(id(1), fourth.lease, "{}", None).await.expect("runs"));
     claim(&a, 200).await;
     answers(&a, 200).await;
     assert_eq!(only(answers(&a, 260).await).row.ask.attempts, 0);
@@ -174,9 +190,9 @@ pub(crate) async fn an_ask_made_again_has_a_lease_of_its_own(a: SharedStore, b: 
     assert!(!again.row.ambiguous);
     assert!(again.lease > last.lease && last.lease > lost.lease);
     for old in [lost.lease, last.lease] {
-        assert!(!a.ask_answered(id(1), old, "{}").await.expect("runs"));
+        assert!(!a.ask_answered(id(1), old, "{}", None).await.expect("runs"));
     }
-    assert!(b.ask_answered(id(1), again.lease, "{}").await.expect("runs"));
+    assert!(b.ask_answered(id(1), again.lease, "{}", None).await.expect("runs"));
 }
 
 pub(crate) async fn cancelling_spares_new_and_answered_asks(a: SharedStore, b: SharedStore) {
@@ -191,7 +207,7 @@ pub(crate) async fn cancelling_spares_new_and_answered_asks(a: SharedStore, b: S
     )
     .await;
     let claimed = claim(&a, 0).await;
-    assert!(a.ask_answered(id(1), claimed[0].lease, "{}").await.expect("stores"));
+    assert!(a.ask_answered(id(1), claimed[0].lease, "{}", None).await.expect("stores"));
     let writes = Writes {
         cancel_asks: vec![("k".to_owned(), "lire".to_owned())],
         asks: vec![ask("k", "lire", "ds", 5)],
@@ -208,11 +224,11 @@ pub(crate) async fn a_cancelled_ask_takes_no_answer(a: SharedStore, b: SharedSto
     let claimed = only(claim(&a, 0).await);
     let cancel_asks = vec![("k".to_owned(), "lire".to_owned())];
     commit(&b, Writes { cancel_asks, ..Writes::default() }).await.expect("cancels");
-    assert!(!a.ask_answered(id(1), claimed.lease, "{}").await.expect("runs"));
+    assert!(!a.ask_answered(id(1), claimed.lease, "{}", None).await.expect("runs"));
     assert!(!a.ask_later(id(1), claimed.lease, at(0), "e", true).await.expect("runs"));
     // and the same ask made again is not the one that was called
     put_asks(&b, vec![ask("k", "lire", "ds", 1)]).await;
-    assert!(!a.ask_answered(id(1), claimed.lease, "{}").await.expect("runs"));
+    assert!(!a.ask_answered(id(1), claimed.lease, "{}", None).await.expect("runs"));
 }
 
 pub(crate) async fn an_ask_whose_id_exists_is_kept(a: SharedStore, b: SharedStore) {
@@ -226,7 +242,7 @@ pub(crate) async fn next_due_follows_asks_answers_and_leases(a: SharedStore, b: 
     let paused = ["ds".to_owned()];
     let next = async |paused: &[String]| {
         let due = b.next_due(paused).await.expect("reads");
-        (due.inputs, due.asks)
+        (due.answers, due.asks)
     };
     let late = AskRow { due_at: at(90), ..ask("k", "envoyer", "smtp", 2) };
     put_asks(&a, vec![ask("k", "lire", "ds", 1), late]).await;
@@ -235,7 +251,7 @@ pub(crate) async fn next_due_follows_asks_answers_and_leases(a: SharedStore, b: 
     let claimed = only(claim(&a, 0).await);
     assert_eq!(next(&[]).await, (None, Some(at(60))), "when its lease runs out");
     assert_eq!(next(&paused).await, (None, Some(at(90))));
-    assert!(a.ask_answered(id(1), claimed.lease, "{}").await.expect("stores"));
+    assert!(a.ask_answered(id(1), claimed.lease, "{}", None).await.expect("stores"));
     assert_eq!(next(&paused).await, (Some(at(0)), Some(at(90))), "an answer is due at once");
     let answer = only(answers(&a, 10).await);
     assert_eq!(next(&[]).await, (Some(at(70)), Some(at(90))));

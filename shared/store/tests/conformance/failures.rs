@@ -109,7 +109,7 @@ pub(crate) async fn stats_count_what_waits(a: SharedStore, b: SharedStore) {
     .await;
     let (now, until) = lease(0);
     let claimed = a.claim_asks(now, until, &["ds".to_owned()], 1).await.expect("claims");
-    assert!(a.ask_answered(id(3), claimed[0].lease, "{}").await.expect("stores"));
+    assert!(a.ask_answered(id(3), claimed[0].lease, "{}", None).await.expect("stores"));
     let coded = |n, code: &str| FailureRow { code: code.to_owned(), ..failure(n) };
     keep(&a, vec![coded(1, "b"), coded(2, "a"), coded(3, "b"), coded(4, "c")]).await;
     let close_failures = vec![(id(4), "rejouee".to_owned())];

@@ -86,6 +86,7 @@ cases! {
         asks_are_claimed_when_due_and_not_paused,
         an_ask_comes_back_as_it_was_written,
         an_answer_is_stored_then_claimed_then_consumed,
+        an_answer_may_stay_with_who_stored_it,
         an_answer_is_stored_once_under_the_last_lease,
         a_lease_that_runs_out_makes_an_ask_ambiguous,
         only_a_result_clears_ambiguity,

@@ -202,7 +202,7 @@ async fn an_answer_with_an_escaped_nul_is_kept() {
     let (now, until) = lease(0);
     let asked = only(a.claim_asks(now, until, &[], 9).await.expect("claims"));
     let answer = r#"{"b":"\u0000","a":1.0}"#;
-    assert!(a.ask_answered(id(1), asked.lease, answer).await.expect("stores"));
+    assert!(a.ask_answered(id(1), asked.lease, answer, None).await.expect("stores"));
     let answered = only(b.claim_answers(now, until, 9).await.expect("claims"));
     assert_eq!(answered.row.answer, answer);
     assert_json(&answered.row.ask.body, r#"{"lire":7}"#);

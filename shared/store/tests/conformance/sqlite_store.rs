@@ -1,12 +1,12 @@
 //! What only SQLite does, and how the suite opens it.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
-use store::{
-    SharedStore, Store, StoreError,
-    sqlite::{SqliteOptions, SqliteStore},
-};
+use store::{SharedStore, Store, StoreError, sqlite::SqliteStore};
 
 /// One file in a folder of its own, deleted with it.
 pub(crate) struct Database {
@@ -31,8 +31,7 @@ impl Database {
     }
 
     async fn open(&self) -> SqliteStore {
-        let options = SqliteOptions { relaxed: false };
-        SqliteStore::open(&self.path(), options).await.expect("the file opens")
+        SqliteStore::open(&self.path()).await.expect("the file opens")
     }
 
     async fn raw(&self, sql: &'static str) -> Vec<i64> {
@@ -59,8 +58,7 @@ async fn a_newer_schema_is_refused() {
 
 #[tokio::test]
 async fn the_file_of_nowhere_is_refused() {
-    let path = PathBuf::from("/nulle/part/store.db");
-    let refused = SqliteStore::open(&path, SqliteOptions::default()).await;
+    let refused = SqliteStore::open(Path::new("/nulle/part/store.db")).await;
     assert!(matches!(refused, Err(StoreError::Fatal(_))));
 }
 

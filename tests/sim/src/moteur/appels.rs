@@ -91,7 +91,7 @@ impl<S: Service> Moteur<S> {
                     m.note(|| format!("{qui:?} {} : répondu", ask.kind()));
                 }
                 let answer = serde_json::to_string(&answer).expect("answers encode");
-                if self.tables.ask_answered(row.id, lease, &answer) {
+                if self.tables.ask_answered(row.id, lease, &answer, None) {
                     m.livre.repondue(qui, row.id);
                 } else {
                     m.compter("réponses sans bail");
