@@ -111,9 +111,11 @@ fn refuse(error: &clap::Error) -> ExitCode {
         let _ = error.print();
         return ExitCode::from(service::EX_USAGE);
     }
+    // The first paragraph: what is wrong, and with which arguments.
     let text = error.to_string();
-    let line = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
-    usage(&format!("{line} (essayez --help)"))
+    let words: Vec<_> = text.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
+    let line = words.join(" ");
+    usage(&format!("{} (essayez --help)", line.trim_start_matches("error: ")))
 }
 
 fn usage(text: &str) -> ExitCode {

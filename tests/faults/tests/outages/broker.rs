@@ -1,32 +1,22 @@
-//! RabbitMQ and PostgreSQL stopped, killed, cut, filled up and made read-only under a service that
-//! works. The servers are this test's own, so that nobody else loses theirs: one broker and one
-//! database, case after case. Everything comes back by itself, nothing is lost, nothing is doubled,
-//! nothing is acknowledged that is not committed.
+//! What happens to RabbitMQ.
 
-use std::{panic::AssertUnwindSafe, pin::Pin, time::Duration};
+use std::time::Duration;
 
-use agency::{HttpClient, HttpSettings};
 use bus::{Identity, QueueSpec, RabbitBus, RabbitOptions, Transport};
 use contracts::{
     Agence, Flux, Message,
     messages::{CandidatureIncomplete, CandidatureRetiree, PanneClose, PanneOuverte},
 };
-use faults::{Banc, Entree, PATIENCE, Replique, melange};
-use futures_util::FutureExt;
-use harness::{Prives, attendre, variable};
+use faults::{Banc, Entree, PATIENCE, melange};
+use harness::{Prives, attendre};
 use kernel::Clock;
-use reqwest::Method;
 
-type Case = for<'a> fn(&'a mut Prives, &'a Banc) -> Pin<Box<dyn Future<Output = ()> + 'a>>;
+use crate::{
+    Case,
+    regard::{consumer_up, ready, until},
+};
 
-/// Lists cases by the name of their function.
-macro_rules! cases {
-    ($($case:ident),+ $(,)?) => {
-        &[$((stringify!($case), |prives, banc| Box::pin($case(prives, banc)))),+]
-    };
-}
-
-const CASES: &[(&str, Case)] = cases![
+pub(crate) const CASES: &[(&str, Case)] = cases![
     the_broker_stops_and_starts,
     the_broker_is_killed,
     connections_are_closed_by_force,
@@ -36,40 +26,7 @@ const CASES: &[(&str, Case)] = cases![
     the_queue_is_deleted,
     nobody_takes_a_request,
     a_consumer_falls_silent,
-    the_database_stops_and_starts,
-    the_database_is_killed,
-    backends_are_terminated,
-    the_database_is_read_only,
-    a_table_is_locked,
-    the_disk_is_full,
 ];
-
-/// `CASE=name` runs one.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn outages() {
-    let Some(mut prives) = Prives::demarrer().await else { return };
-    let only = variable("CASE");
-    let mut failed = Vec::new();
-    for (name, case) in CASES.iter().filter(|(n, _)| only.as_ref().is_none_or(|o| o == n)) {
-        let started = std::time::Instant::now();
-        let banc = Banc::monter(&prives.serveurs.clone(), "panne").await;
-        let run = AssertUnwindSafe(case(&mut prives, &banc)).catch_unwind();
-        if run.await.is_err() {
-            failed.push(*name);
-        }
-        say(&format!("  {name}: {:.1?}\n", started.elapsed()));
-        banc.demonter().await;
-    }
-    prives.arreter().await;
-    assert!(failed.is_empty(), "cases that failed: {}", failed.join(", "));
-}
-
-/// Past the harness, which hides what a test that passes prints.
-fn say(text: &str) {
-    let _ = std::io::Write::write_all(&mut std::io::stderr(), text.as_bytes());
-}
-
-// --- RabbitMQ ---
 
 async fn the_broker_stops_and_starts(prives: &mut Prives, banc: &Banc) {
     broker_away(prives, banc, "stop").await;
@@ -235,161 +192,4 @@ async fn a_consumer_falls_silent(prives: &mut Prives, banc: &Banc) {
     banc.publier(&melange("apres", 24)).await;
     banc.verifier().await.expect("the silence is noticed");
     replique.arreter().await;
-}
-
-// --- PostgreSQL ---
-
-async fn the_database_stops_and_starts(prives: &mut Prives, banc: &Banc) {
-    database_away(prives, banc, "stop").await;
-}
-
-async fn the_database_is_killed(prives: &mut Prives, banc: &Banc) {
-    database_away(prives, banc, "kill").await;
-}
-
-async fn database_away(prives: &mut Prives, banc: &Banc, how: &str) {
-    let replique = banc.replique().await;
-    banc.publier(&melange("avant", 24)).await;
-    prives.ordonner(&format!("{how} postgres")).await;
-    assert!(until(|| async { !ready(&replique).await }).await, "not ready");
-    // As many as this, on top of what was not settled before, can be committed by nobody.
-    banc.publier(&melange("pendant", 48)).await;
-    let held = messages(banc).await;
-    assert!(held >= 48, "{held} messages are left: some were acknowledged");
-    prives.ordonner("start postgres").await;
-    banc.verifier().await.expect("everything comes back");
-    assert!(until(|| async { ready(&replique).await }).await, "ready again");
-    replique.arreter().await;
-}
-
-async fn backends_are_terminated(_: &mut Prives, banc: &Banc) {
-    let replique = banc.replique().await;
-    for lot in 0..8 {
-        banc.publier(&melange(&format!("lot{lot}"), 24)).await;
-        let kill = format!(
-            "select pg_terminate_backend(pid) from pg_stat_activity where application_name = '{}'",
-            banc.application()
-        );
-        banc.executer(&kill).await;
-    }
-    banc.verifier().await.expect("everything comes back");
-    replique.arreter().await;
-}
-
-async fn the_database_is_read_only(_: &mut Prives, banc: &Banc) {
-    let switch = |to: &str| {
-        format!(
-            "begin read write;
-             alter role relais set default_transaction_read_only = {to};
-             select pg_terminate_backend(pid) from pg_stat_activity
-             where application_name = '{}';
-             commit",
-            banc.application()
-        )
-    };
-    refused_then_accepted(banc, &switch("on"), &switch("off")).await;
-}
-
-async fn a_table_is_locked(_: &mut Prives, banc: &Banc) {
-    let timeout = |ms: u32| {
-        format!(
-            "alter role relais set lock_timeout = {ms};
-             select pg_terminate_backend(pid) from pg_stat_activity where application_name = '{}'",
-            banc.application()
-        )
-    };
-    banc.executer(&timeout(200)).await;
-    let mut other = banc.sql().await;
-    sqlx::raw_sql("begin; lock table inbox in exclusive mode")
-        .execute(&mut other)
-        .await
-        .expect("locks");
-    let replique = banc.replique().await;
-    nothing_is_acknowledged(banc).await;
-    sqlx::raw_sql("rollback").execute(&mut other).await.expect("unlocks");
-    banc.verifier().await.expect("everything comes back");
-    banc.executer(&timeout(0)).await;
-    replique.arreter().await;
-}
-
-/// SQLSTATE 53100, as PostgreSQL reports a full disk.
-async fn the_disk_is_full(_: &mut Prives, banc: &Banc) {
-    let full = "create function plein() returns trigger language plpgsql as
-                $$ begin raise exception 'plein' using errcode = '53100'; end $$;
-                create trigger plein before insert on outbox
-                for each statement execute function plein()";
-    refused_then_accepted(banc, full, "drop trigger plein on outbox").await;
-}
-
-async fn refused_then_accepted(banc: &Banc, refuse: &str, accept: &str) {
-    let replique = banc.replique().await;
-    banc.publier(&melange("avant", 24)).await;
-    banc.verifier().await.expect("it works");
-    banc.executer(refuse).await;
-    nothing_is_acknowledged(banc).await;
-    banc.executer(accept).await;
-    banc.verifier().await.expect("everything comes back");
-    replique.arreter().await;
-}
-
-/// Publishes what nobody can commit; all of it must be left on the broker.
-async fn nothing_is_acknowledged(banc: &Banc) {
-    let more: Vec<_> = (0..48).map(|n| Entree::new(format!("refuse-{n}"), n, "direct")).collect();
-    banc.publier(&more).await;
-    // Given to the service, which tries to commit them and cannot.
-    assert!(until(|| async { banc.en_file("victime").await == 0 }).await, "taken");
-    assert_eq!(messages(banc).await, 48, "nothing is acknowledged");
-}
-
-// --- what the cases look at ---
-
-/// Messages of the service's queue, ready or delivered, once the broker's statistics say the same
-/// twice.
-async fn messages(banc: &Banc) -> u64 {
-    let mut last = None;
-    loop {
-        let path = ["queues", "/", &banc.file()];
-        let queue = banc.gestion.appeler(Method::GET, &path, None).await;
-        let now = queue["messages"].as_u64();
-        if now.is_some() && now == last && now != Some(0) {
-            return now.unwrap_or_default();
-        }
-        last = now;
-        tokio::time::sleep(Duration::from_millis(1_500)).await;
-    }
-}
-
-async fn until<F: Future<Output = bool>>(condition: impl Fn() -> F) -> bool {
-    let started = std::time::Instant::now();
-    while !condition().await {
-        if started.elapsed() > PATIENCE {
-            return false;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    true
-}
-
-async fn ops(replique: &Replique, path: &str) -> Option<String> {
-    let client = HttpClient::new(HttpSettings {
-        base_url: format!("http://{}", replique.running.addr()),
-        timeout_ms: 5_000,
-        max_body_bytes: 1 << 20,
-    })
-    .expect("a client");
-    let answer = client.send(client.request(Method::GET, path)).await.ok()?;
-    Some(String::from_utf8_lossy(&answer.body).into_owned())
-}
-
-async fn ready(replique: &Replique) -> bool {
-    ops(replique, "/readyz").await.is_some()
-}
-
-/// `relais_consumer_up` of the service's queue.
-async fn consumer_up(replique: &Replique) -> Option<bool> {
-    let metrics = ops(replique, "/metrics").await?;
-    let line = metrics
-        .lines()
-        .find(|l| l.starts_with("relais_consumer_up{") && l.contains("queue=\"victime\""))?;
-    Some(line.ends_with(" 1"))
 }
