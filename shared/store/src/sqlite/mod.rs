@@ -10,6 +10,7 @@
 mod asks;
 mod claims;
 mod failures;
+mod known;
 mod lot;
 mod operations;
 mod params;
@@ -28,6 +29,7 @@ use sqlx::{
 use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard};
 use uuid::Uuid;
 
+use self::known::Known;
 use crate::{
     AnswerRow, AskRow, FailureFilter, FailureGroup, FailureHead, FailureRow, Fold, InputRow,
     Inspection, JournalEntry, Leased, Mark, NextDue, OutboxRow, StateRow, Stats, Store, StoreError,
@@ -52,6 +54,8 @@ pub struct SqliteStore {
     writer: Mutex<Option<SqliteConnection>>,
     /// `None`: reads use the writer's connection.
     reader: Option<Mutex<Option<SqliteConnection>>>,
+    /// `None`: somebody else may change what was written.
+    known: Option<std::sync::Mutex<Known>>,
 }
 
 type Guard<'a> = MappedMutexGuard<'a, SqliteConnection>;
@@ -73,7 +77,8 @@ impl SqliteStore {
         let writer = connect_writer(&connect).await?;
         let connect = connect.pragma("query_only", "on");
         let reader = SqliteConnection::connect_with(&connect).await?;
-        Ok(Self { writer: Mutex::new(Some(writer)), reader: Some(Mutex::new(Some(reader))) })
+        let reader = Some(Mutex::new(Some(reader)));
+        Ok(Self { writer: Mutex::new(Some(writer)), reader, known: None })
     }
 
     /// A store that is gone with the process: for demonstrations and tests.
@@ -86,7 +91,8 @@ impl SqliteStore {
             .foreign_keys(false)
             .journal_mode(SqliteJournalMode::Memory);
         let writer = connect_writer(&connect).await?;
-        Ok(Self { writer: Mutex::new(Some(writer)), reader: None })
+        let known = Some(std::sync::Mutex::default());
+        Ok(Self { writer: Mutex::new(Some(writer)), reader: None, known })
     }
 
     async fn writer(&self) -> Result<Guard<'_>, StoreError> {
@@ -147,7 +153,7 @@ impl Store for SqliteStore {
         keys: &[String],
         fold: &mut Fold<'_>,
     ) -> Result<(), StoreError> {
-        transact::run(&mut *self.writer().await?, marks, keys, fold).await
+        transact::run(&mut *self.writer().await?, self.known.as_ref(), marks, keys, fold).await
     }
 
     async fn state(&self, key: &str) -> Result<Option<StateRow>, StoreError> {

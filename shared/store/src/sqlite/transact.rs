@@ -1,26 +1,61 @@
-//! One batch: one statement reads, one statement writes.
+//! One batch: one statement reads, unless what it reads is known, and one statement writes.
 //!
 //! Nothing is locked in between: what was read is what the writing statement expects (versions,
 //! leases, marks that are still new), or it is a conflict and changes nothing. Within a process the
 //! connection is held throughout, so that only another process can be in between.
 
-use std::collections::HashSet;
+use std::{
+    collections::HashSet,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 
 use sqlx::{Row, SqliteConnection};
 
-use super::{lot::Lot, params};
+use super::{
+    known::{self, Known},
+    lot::Lot,
+    params,
+};
 use crate::{Fold, Loaded, Mark, StateRow, StoreError};
 
 pub(super) async fn run(
     conn: &mut SqliteConnection,
+    known: Option<&Mutex<Known>>,
     marks: &[Mark],
     keys: &[String],
     fold: &mut Fold<'_>,
 ) -> Result<(), StoreError> {
+    let remembered = known.and_then(|known| lock(known).load(marks, keys));
+    if let (Some(known), Some(loaded)) = (known, remembered) {
+        match decide(conn, Some(known), marks, loaded, fold).await {
+            Err(StoreError::Conflict) => keys.iter().for_each(|key| lock(known).forget(key)),
+            done => return done,
+        }
+    }
     let loaded = read(conn, marks, keys).await?;
+    decide(conn, known, marks, loaded, fold).await
+}
+
+async fn decide(
+    conn: &mut SqliteConnection,
+    known: Option<&Mutex<Known>>,
+    marks: &[Mark],
+    loaded: Loaded,
+    fold: &mut Fold<'_>,
+) -> Result<(), StoreError> {
     let new: Vec<&Mark> =
         marks.iter().zip(&loaded.fresh).filter_map(|(mark, new)| new.then_some(mark)).collect();
-    Lot::batch(&new, fold(loaded))?.write(conn).await
+    let writes = fold(loaded);
+    let written = known.map(|_| known::written(&writes));
+    Lot::batch(&new, writes)?.write(conn).await?;
+    if let (Some(known), Some(written)) = (known, written) {
+        lock(known).keep(written);
+    }
+    Ok(())
+}
+
+fn lock(known: &Mutex<Known>) -> MutexGuard<'_, Known> {
+    known.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 async fn read(
