@@ -293,6 +293,12 @@ pub(crate) async fn connecter(amqp: &Secret) -> Result<Connection, Erreur> {
     Ok(Connection::connect(amqp.expose(), ConnectionProperties::default()).await?)
 }
 
+/// Closes a connection. That one of its channels closes by itself meanwhile, as a consumer that was
+/// dropped does, is an error for lapin and none for the bench.
+pub(crate) async fn fermer(connexion: &Connection) {
+    let _ = connexion.close(200, "OK".into()).await;
+}
+
 fn queues() -> [QueueSpec; 2] {
     [
         QueueSpec::service(Compteur::NAME, Recu::bindings()),

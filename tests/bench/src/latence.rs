@@ -19,7 +19,7 @@ use service::{EngineConfig, Service};
 
 use crate::{
     Erreur,
-    banc::{Banc, EFFETS, Schema, connecter},
+    banc::{Banc, EFFETS, Schema, connecter, fermer},
     chiffres::{Resultat, centile_ms, decimal, entier, mediane, rapport},
     cli::Cli,
     compteur::Compteur,
@@ -178,8 +178,8 @@ async fn tour(
             let (samples, relayed) =
                 tokio::join!(work, limite::relayer(banc, &entrant, &sortant, n));
             relayed?;
-            entree.close(200, "OK".into()).await?;
-            sortie.close(200, "OK".into()).await?;
+            fermer(&entree).await;
+            fermer(&sortie).await;
             samples?
         }
         Porteur::Relais => {
@@ -191,8 +191,8 @@ async fn tour(
         }
     };
     tasks.stop(Duration::from_secs(1)).await;
-    emetteur.close(200, "OK".into()).await?;
-    observateur.close(200, "OK".into()).await?;
+    fermer(&emetteur).await;
+    fermer(&observateur).await;
     banc.vider(EFFETS).await?;
     banc.vider(Compteur::NAME).await?;
     Ok(samples)
