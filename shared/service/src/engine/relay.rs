@@ -53,8 +53,8 @@ enum Step {
 struct Published {
     /// Messages that had come back, and whose failure is closed.
     closed: Vec<Uuid>,
-    /// Rows that nobody takes, still leased.
-    unroutable: Vec<Leased<OutboxRow>>,
+    /// Messages that nobody takes, kept as failures.
+    kept: Vec<Uuid>,
     /// Some were given back to the store.
     given_back: bool,
     error: Option<StoreError>,
@@ -177,7 +177,8 @@ impl<S: Service> Engine<S> {
         }
     }
 
-    /// Takes note of what ended.
+    /// Takes note of what ended, without the store: works are not polled meanwhile, and one of
+    /// them may hold its only writer.
     async fn end<'a>(&'a self, desk: &mut Desk, works: &mut Works<'a>, step: Step) {
         match step {
             Step::Claimed(Ok(rows)) => {
@@ -197,25 +198,12 @@ impl<S: Service> Engine<S> {
                 self.away_now(&error).await;
             }
             Step::Published(published) => {
-                if let Err(error) = self.after(desk, published).await {
+                if let Some(error) = after::<S>(desk, published) {
                     desk.look = true;
                     self.away_now(&error).await;
                 }
             }
         }
-    }
-
-    async fn after(&self, desk: &mut Desk, published: Published) -> Result<(), StoreError> {
-        for id in &published.closed {
-            desk.returned.remove(&return_id(S::NAME, *id));
-        }
-        if let Some(error) = published.error {
-            return Err(error);
-        }
-        if published.given_back || !published.unroutable.is_empty() {
-            desk.known = false;
-        }
-        self.keep_returned(&published.unroutable, &mut desk.returned).await
     }
 
     async fn ask_due(&self, desk: &mut Desk) {
@@ -225,7 +213,7 @@ impl<S: Service> Engine<S> {
         }
     }
 
-    /// Publishes a batch and settles its rows; those that nobody takes are left to the caller.
+    /// Publishes a batch and settles its rows; those that nobody takes are kept as failures.
     /// `returned` are those of them that had come back before.
     async fn publish_lot(&self, rows: Vec<Leased<OutboxRow>>, returned: Vec<Uuid>) -> Published {
         let started = Instant::now();
@@ -241,6 +229,7 @@ impl<S: Service> Engine<S> {
         failpoint("publish-confirmed");
         self.metrics.confirmed(started.elapsed());
         let mut published = Published::default();
+        let mut unroutable = Vec::new();
         let (mut done, mut failed) = (Vec::new(), BTreeMap::<_, Vec<_>>::new());
         let taken = settled.iter().zip(&confirmations);
         let taken = taken.filter(|(_, confirmation)| **confirmation == Confirmation::Confirmed);
@@ -249,7 +238,7 @@ impl<S: Service> Engine<S> {
             match (confirmation, kept) {
                 (Confirmation::Confirmed, _) => done.push((id, lease)),
                 (Confirmation::Returned, Some(row)) => {
-                    published.unroutable.push(Leased { lease, row });
+                    unroutable.push(Leased { lease, row });
                 }
                 (Confirmation::Returned, None) | (Confirmation::Failed, _) => {
                     let at = self.refus.note(&key, &self.clock);
@@ -258,8 +247,11 @@ impl<S: Service> Engine<S> {
             }
         }
         published.given_back = !failed.is_empty();
-        published.error =
-            self.settle_lot(&done, &failed, &returned, &mut published.closed).await.err();
+        let settled = self.settle_lot(&done, &failed, &returned, &mut published.closed).await;
+        published.error = match settled {
+            Ok(()) => self.keep_returned(&unroutable, &returned, &mut published.kept).await.err(),
+            Err(error) => Some(error),
+        };
         published
     }
 
@@ -305,7 +297,8 @@ impl<S: Service> Engine<S> {
     async fn keep_returned(
         &self,
         unroutable: &[Leased<OutboxRow>],
-        returned: &mut BTreeSet<Uuid>,
+        returned: &[Uuid],
+        keeping: &mut Vec<Uuid>,
     ) -> Result<(), StoreError> {
         for leased in unroutable {
             let now = self.clock.now();
@@ -326,14 +319,13 @@ impl<S: Service> Engine<S> {
             self.metrics.unroutable();
             let at = now + TimeDelta::minutes(5);
             let (mut kept, mut announced) = (Vec::new(), Vec::new());
-            let id = failure.id;
-            if !returned.contains(&id) {
+            if !returned.contains(&row.id) {
                 tracing::error!(service = S::NAME, key = %row.routing_key, "no queue takes this");
                 announced.push(announce(S::NAME, &failure, now, store::RowContext::default()));
                 kept.push(failure);
             }
             self.store.outbox_later(&[(row.id, leased.lease)], at, kept, announced).await?;
-            returned.insert(id);
+            keeping.push(row.id);
             failpoint("return-kept");
         }
         Ok(())
@@ -349,6 +341,16 @@ impl<S: Service> Engine<S> {
         });
         self.store.transact(&[], &[], &mut |_| writes.take().unwrap_or_default()).await
     }
+}
+
+/// What the relay knows after a batch; an error when the store was away.
+fn after<S: Service>(desk: &mut Desk, published: Published) -> Option<StoreError> {
+    for id in &published.closed {
+        desk.returned.remove(&return_id(S::NAME, *id));
+    }
+    desk.known &= !published.given_back && published.kept.is_empty();
+    desk.returned.extend(published.kept.iter().map(|id| return_id(S::NAME, *id)));
+    published.error
 }
 
 fn return_id(service: &str, message: Uuid) -> Uuid {
