@@ -21,7 +21,7 @@ use tokio::{net::TcpListener, sync::mpsc::UnboundedSender};
 use crate::{
     api::{OperatorAction, Service},
     engine::{Envoi, read_state},
-    ingress::event_row,
+    ingress::{Door, event_row},
     metrics::Metrics,
     operators::Operators,
     ops,
@@ -79,6 +79,8 @@ pub(crate) struct Web {
     pub tasks: Tasks,
     pub links: Links,
     pub operators: Operators,
+    /// Where inputs come in.
+    pub door: Door,
     /// Says to the engine that inputs are there.
     pub doorbell: UnboundedSender<Busy>,
     /// Says to the relay that messages are there.
@@ -200,18 +202,14 @@ async fn take_answer(
         let text = "Cette question est close, ou cette réponse n'existe pas.";
         return page(StatusCode::CONFLICT, contact::page_erreur("Réponse refusée", text));
     }
-    let busy = web.clock.busy();
     let Some(input) = (web.business.reponse)(&lien, &answer.choix, web.clock.now()) else {
         return page(
             StatusCode::CONFLICT,
             contact::page_erreur("Réponse refusée", "Réponse inconnue."),
         );
     };
-    match web.store.add_inputs(vec![input]).await {
-        Ok(()) => {
-            let _ = web.doorbell.send(busy);
-            page(StatusCode::OK, contact::page_merci())
-        }
+    match web.door.bring(vec![input]).await {
+        Ok(()) => page(StatusCode::OK, contact::page_merci()),
         Err(_) => store_away().into_response(),
     }
 }

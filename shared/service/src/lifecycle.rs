@@ -16,7 +16,7 @@ use crate::{
     config::{self, EngineConfig, FrameConfig, LinksConfig},
     engine::{Engine, INPUTS, Parts, bells},
     http::{self, Business, Web},
-    ingress::{Ingress, event_row},
+    ingress::{Door, Ingress, event_row},
     metrics::Metrics,
     operators::Operators,
     telemetry,
@@ -152,8 +152,8 @@ pub async fn start<S: Service>(config: S::Config, host: Host) -> Result<Running,
     let tasks = Tasks::new();
     let (bells, ears) = bells();
     let (doorbell, mut rung) = tokio::sync::mpsc::unbounded_channel();
-    let ingress = Ingress::<S>::new(Arc::clone(&store), clock.clone(), doorbell.clone());
-    let own = S::routes(&config, &ingress);
+    let door = Door::open(Arc::clone(&store), clock.clone(), doorbell.clone(), &tasks);
+    let own = S::routes(&config, &Ingress::new(door.clone()));
     let metrics = Metrics::new(S::NAME);
     let web = Web {
         business: Business::of::<S>(),
@@ -165,6 +165,7 @@ pub async fn start<S: Service>(config: S::Config, host: Host) -> Result<Running,
         tasks: tasks.clone(),
         links,
         operators,
+        door,
         doorbell,
         relay: bells.relay.clone(),
     };
@@ -180,10 +181,10 @@ pub async fn start<S: Service>(config: S::Config, host: Host) -> Result<Running,
         bells,
         settings,
     }));
-    let door = Arc::clone(&engine);
+    let woken = Arc::clone(&engine);
     tasks.spawn_until_stopped(async move {
         while let Some(busy) = rung.recv().await {
-            door.ring_inputs(INPUTS);
+            woken.ring_inputs(INPUTS);
             drop(busy);
         }
     });

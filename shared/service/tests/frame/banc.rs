@@ -12,8 +12,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{
     CodeCdom, DossierId, Envelope, Flux, Message, Referentiel, incoming,
     messages::{
-        CandidatureRefusee, CandidatureRetiree, PanneClose, PanneOuverte, TacheFaite, TacheOuverte,
+        CandidatureRefusee, CandidatureRetiree, PanneClose, PanneOuverte, RibDemande, TacheFaite,
+        TacheOuverte,
     },
+    valeurs::Demande,
 };
 use kernel::{Clock, Fault, VirtualDriver};
 use serde::{Deserialize, Serialize};
@@ -141,6 +143,13 @@ impl Service for Compteur {
             Input::Wake { .. } | Input::Event(Evenement::Note) => {
                 etat.reveils += 1;
                 Ok(Decision::next(etat))
+            }
+            Input::Event(Evenement::Demarrer) if cx.key.starts_with("requete/") => {
+                let engagement =
+                    cx.id("engagement").simple().to_string().parse().expect("32 digits");
+                let demande = Demande { id: cx.id("demande"), rang: 1 };
+                let agence = "cpam.631".parse().expect("an agency");
+                Ok(Decision::next(etat).request(&agence, &RibDemande { demande, engagement }))
             }
             Input::Event(Evenement::Demarrer) => {
                 etat.reveils += 1;

@@ -143,6 +143,20 @@ async fn what_a_start_publishes_has_an_id_of_its_own() {
     assert_eq!(banc.etat().await.reveils, 2);
 }
 
+/// Many at a time, on a store with one writer: the relay keeps each while others are on their way.
+#[tokio::test]
+async fn requests_that_nobody_takes_are_kept_and_a_stop_is_not_held_up() {
+    const REQUESTS: usize = 600;
+    let mut banc = demarre((0..REQUESTS).map(|n| format!("requete/{n}")).collect()).await;
+    let told = tokio::time::timeout(Duration::from_secs(60), banc.temoins()).await;
+    let told = told.expect("the relay goes on");
+    assert_eq!(told.iter().filter(|e| e.message_type == PanneOuverte::TYPE).count(), REQUESTS);
+    let open = banc.store.failures(true, REQUESTS + 1).await.expect("read");
+    assert_eq!(open.iter().filter(|f| f.code == "non-routable").count(), REQUESTS);
+    assert_eq!(banc.running.stats().await.expect("counts").outbox, 600, "all are kept");
+    assert!(banc.running.stop(Duration::from_secs(5)).await);
+}
+
 #[tokio::test]
 async fn probes_and_metrics_answer() {
     let mut banc = banc().await;
