@@ -1,7 +1,7 @@
 //! What both databases share: how rows are encoded, and what is put in order before it is written.
 
 use std::{
-    collections::{BTreeSet, HashSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     time::Duration,
 };
 
@@ -87,6 +87,15 @@ pub(crate) fn kind_of(text: &str) -> Result<InputKind, StoreError> {
 /// For each mark in order, whether it is new: it was inserted, and it is the first of its kind.
 pub(crate) fn fresh(marks: &[Mark], mut inserted: HashSet<Mark>) -> Vec<bool> {
     marks.iter().map(|mark| inserted.remove(mark)).collect()
+}
+
+/// The ids of some leased rows, by lease.
+pub(crate) fn by_lease(rows: &[(Uuid, i64)]) -> BTreeMap<i64, Vec<Uuid>> {
+    let mut leases = BTreeMap::<_, Vec<_>>::new();
+    for (id, lease) in rows {
+        leases.entry(*lease).or_default().push(*id);
+    }
+    leases
 }
 
 /// Inputs in the order in which they are written: wake-ups, of which the last of each

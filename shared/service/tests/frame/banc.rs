@@ -36,6 +36,14 @@ pub(crate) struct Compteur {
     agence: Arc<Mutex<Agence>>,
 }
 
+/// A request to a CPAM.
+fn demander(etat: Etat, cx: &Context<'_, Compteur>) -> Decision<Compteur> {
+    let engagement = cx.id("engagement").simple().to_string().parse().expect("32 digits");
+    let demande = Demande { id: cx.id("demande"), rang: 1 };
+    let agence = "cpam.631".parse().expect("an agency");
+    Decision::next(etat).request(&agence, &RibDemande { demande, engagement })
+}
+
 #[derive(Default)]
 pub(crate) struct Agence {
     pub(crate) appels: Vec<(Uuid, Attempt)>,
@@ -145,11 +153,7 @@ impl Service for Compteur {
                 Ok(Decision::next(etat))
             }
             Input::Event(Evenement::Demarrer) if cx.key.starts_with("requete/") => {
-                let engagement =
-                    cx.id("engagement").simple().to_string().parse().expect("32 digits");
-                let demande = Demande { id: cx.id("demande"), rang: 1 };
-                let agence = "cpam.631".parse().expect("an agency");
-                Ok(Decision::next(etat).request(&agence, &RibDemande { demande, engagement }))
+                Ok(demander(etat, cx))
             }
             Input::Event(Evenement::Demarrer) => {
                 etat.reveils += 1;

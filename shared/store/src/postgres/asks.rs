@@ -1,4 +1,7 @@
 //! Settles asks; what calls to agencies share: credentials and budgets.
+//!
+//! `num_nulls(answer) = 1` is `answer is null` without the words of a partial index, which would be
+//! read as a whole instead of the one row that is named: see [`super::claims`].
 
 use std::time::Duration;
 
@@ -19,7 +22,7 @@ pub(super) async fn answered(
     let done = sqlx::query(
         "update ask set answer = $3::text::json, lease_until = $4,
                         lease = case when $4::timestamptz is null then 0 else lease end
-         where id = $1 and lease = $2 and answer is null",
+         where id = $1 and lease = $2 and num_nulls(answer) = 1",
     )
     .bind(id)
     .bind(lease)
@@ -44,7 +47,7 @@ pub(super) async fn later(
         "update ask set due_at = $3, last_error = $4, attempts = attempts + $5::boolean::integer,
                         ambiguous = ambiguous and not $5,
                         lease = 0, lease_until = null
-         where id = $1 and lease = $2 and answer is null",
+         where id = $1 and lease = $2 and num_nulls(answer) = 1",
     )
     .bind(id)
     .bind(lease)
@@ -63,11 +66,12 @@ pub(super) async fn failed(
     outbox: &[OutboxRow],
 ) -> Result<bool, StoreError> {
     let mut tx = conn.begin().await?;
-    let ours = sqlx::query("delete from ask where id = $1 and lease = $2 and answer is null")
-        .bind(id)
-        .bind(lease)
-        .execute(&mut *tx)
-        .await?;
+    let ours =
+        sqlx::query("delete from ask where id = $1 and lease = $2 and num_nulls(answer) = 1")
+            .bind(id)
+            .bind(lease)
+            .execute(&mut *tx)
+            .await?;
     if ours.rows_affected() == 0 {
         return Ok(false);
     }

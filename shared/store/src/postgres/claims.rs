@@ -1,5 +1,9 @@
 //! Claims by lease, and the outbox's settlements. Each claim is one statement, hence one
-//! transaction; `skip locked` lets replicas claim side by side.
+//! transaction, and one lease; `skip locked` lets replicas claim side by side.
+//!
+//! A table of things to do is mostly empty when it is analysed. A join planned then reads the whole
+//! of it for each row asked for, on the day it is full: rows are named by `id = any(…)`, which is
+//! found by its index whatever the statistics say.
 
 use chrono::{DateTime, Utc};
 use sqlx::{Acquire, PgConnection, Row, postgres::PgRow};
@@ -21,8 +25,8 @@ pub(super) async fn inputs(
              select id from input
              where due_at <= $1 and (lease_until is null or lease_until <= $1)
              order by due_at, seq limit $3 for update skip locked)
-         update input i set lease = nextval('lease'), lease_until = $2
-         from due where i.id = due.id
+         update input i set lease = (select nextval('lease')), lease_until = $2
+         where i.id = any(array(select id from due))
          returning i.due_at, i.seq, i.lease, i.id, i.key, i.kind, i.name,
                    coalesce(i.body::text, '') as body, i.cause, i.traceparent, i.correlation_id",
     )
@@ -58,8 +62,8 @@ pub(super) async fn outbox(
              select id from outbox where due_at <= $1
                and (select set_config('synchronous_commit', 'off', true)) is not null
              order by due_at, seq limit $3 for update skip locked)
-         update outbox o set lease = nextval('lease'), due_at = $2
-         from due where o.id = due.id
+         update outbox o set lease = (select nextval('lease')), due_at = $2
+         where o.id = any(array(select id from due))
          returning o.written_at as due_at, o.seq, o.lease, o.id, o.exchange, o.routing_key, o.mandatory,
                    o.head::text as head, o.data",
     )
@@ -93,9 +97,9 @@ pub(super) async fn asks(
              where answer is null and due_at <= $1 and (lease_until is null or lease_until <= $1)
                and agency <> all($4)
              order by due_at, seq limit $3 for update skip locked)
-         update ask a set lease = nextval('lease'), lease_until = $2,
+         update ask a set lease = (select nextval('lease')), lease_until = $2,
                           ambiguous = a.ambiguous or a.lease_until is not null
-         from due where a.id = due.id
+         where a.id = any(array(select id from due))
          returning a.due_at, a.seq, a.lease, a.id, a.key, a.kind, a.agency, a.body::text as body,
                    a.created_at, a.attempts, a.ambiguous, a.last_error, a.cause, a.traceparent,
                    a.correlation_id",
@@ -120,8 +124,8 @@ pub(super) async fn answers(
              select id from ask
              where answer is not null and (lease_until is null or lease_until <= $1)
              order by due_at, seq limit $3 for update skip locked)
-         update ask a set lease = nextval('lease'), lease_until = $2
-         from due where a.id = due.id
+         update ask a set lease = (select nextval('lease')), lease_until = $2
+         where a.id = any(array(select id from due))
          returning a.due_at, a.seq, a.lease, a.id, a.key, a.kind, a.agency, a.body::text as body,
                    a.created_at, a.attempts, a.ambiguous, a.last_error, a.cause, a.traceparent,
                    a.correlation_id, a.answer::text as answer",
@@ -138,18 +142,16 @@ pub(super) async fn outbox_done(
     conn: &mut PgConnection,
     rows: &[(Uuid, i64)],
 ) -> Result<(), StoreError> {
-    if rows.is_empty() {
-        return Ok(());
+    for (lease, ids) in rows::by_lease(rows) {
+        sqlx::query(
+            "delete from outbox where id = any($1) and lease = $2
+               and (select set_config('synchronous_commit', 'off', true)) is not null",
+        )
+        .bind(ids)
+        .bind(lease)
+        .execute(&mut *conn)
+        .await?;
     }
-    sqlx::query(
-        "delete from outbox o using unnest($1::uuid[], $2::bigint[]) d (id, lease)
-         where o.id = d.id and o.lease = d.lease
-           and (select set_config('synchronous_commit', 'off', true)) is not null",
-    )
-    .bind(writes::column(rows, |row| row.0))
-    .bind(writes::column(rows, |row| row.1))
-    .execute(conn)
-    .await?;
     Ok(())
 }
 
@@ -161,17 +163,13 @@ pub(super) async fn outbox_later(
     outbox: &[OutboxRow],
 ) -> Result<(), StoreError> {
     let mut tx = conn.begin().await?;
-    let ours = sqlx::query(
-        "update outbox o set due_at = $3, lease = 0
-         from unnest($1::uuid[], $2::bigint[]) d (id, lease)
-         where o.id = d.id and o.lease = d.lease",
-    )
-    .bind(writes::column(rows, |row| row.0))
-    .bind(writes::column(rows, |row| row.1))
-    .bind(at)
-    .execute(&mut *tx)
-    .await?;
-    if ours.rows_affected() > 0 {
+    let mut ours = 0;
+    for (lease, ids) in rows::by_lease(rows) {
+        let sql = "update outbox set due_at = $3, lease = 0 where id = any($1) and lease = $2";
+        let given = sqlx::query(sql).bind(ids).bind(lease).bind(at).execute(&mut *tx).await?;
+        ours += given.rows_affected();
+    }
+    if ours > 0 {
         failures::keep(&mut tx, failures).await?;
         writes::add_outbox(&mut tx, outbox, None).await?;
     }

@@ -32,6 +32,7 @@ static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
         (3, "journal", include_str!("../../migrations/postgres/0003_journal.sql")),
         (4, "tache", include_str!("../../migrations/postgres/0004_tache.sql")),
         (5, "throughput", include_str!("../../migrations/postgres/0005_throughput.sql")),
+        (6, "plans", include_str!("../../migrations/postgres/0006_plans.sql")),
     ])
 });
 

@@ -36,18 +36,21 @@ pub(super) async fn next_due(
     paused: &[String],
 ) -> Result<NextDue, StoreError> {
     let row = sqlx::query(
+        // what is leased is little: it is read by the one index that says so
         "select
            (select due_at from input where lease_until is null order by due_at, seq limit 1),
            (select min(lease_until) from input where lease_until is not null),
            (select due_at from ask where answer is not null and lease_until is null
             order by due_at, seq limit 1),
-           (select min(lease_until) from ask where answer is not null and lease_until is not null),
+           leased.answers,
            (select due_at from ask where answer is null and lease_until is null
               and agency <> all($1)
             order by due_at, seq limit 1),
-           (select min(lease_until) from ask where answer is null and lease_until is not null
-              and agency <> all($1)),
-           (select due_at from outbox order by due_at, seq limit 1)",
+           leased.asks,
+           (select due_at from outbox order by due_at, seq limit 1)
+         from (select min(lease_until) filter (where answer is not null) as answers,
+                      min(lease_until) filter (where answer is null and agency <> all($1)) as asks
+               from ask where lease_until is not null) leased",
     )
     .bind(paused)
     .fetch_one(conn)

@@ -26,7 +26,9 @@ pub(super) async fn pool(url: &str, schema: Option<&str>) -> Result<PgPool, Stor
         ("lock_timeout", "30s"),
         // Every statement of the store finds its rows by an index, whatever the statistics say: a
         // plan made while a table was empty is kept, and would read the whole of it ever after.
+        // What is due next is read in the order of its index, not gathered and sorted.
         ("enable_seqscan", "off"),
+        ("enable_bitmapscan", "off"),
         ("enable_hashjoin", "off"),
         ("enable_mergejoin", "off"),
         // the cost of a plan without choice means nothing, and must not have it compiled

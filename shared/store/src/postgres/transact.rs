@@ -95,38 +95,33 @@ async fn write(conn: &mut PgConnection, writes: Writes) -> Result<(), StoreError
 }
 
 async fn consume(conn: &mut PgConnection, writes: &Writes) -> Result<(), StoreError> {
-    if !writes.done_inputs.is_empty() {
-        let done = rows::once(&writes.done_inputs);
-        let deleted = sqlx::query(
-            "delete from input i using unnest($1::uuid[], $2::bigint[]) d (id, lease)
-             where i.id = d.id and i.lease = d.lease",
-        )
-        .bind(writes::column(&done, |row| row.0))
-        .bind(writes::column(&done, |row| row.1))
-        .execute(&mut *conn)
-        .await?;
-        all(deleted.rows_affected(), done.len())?;
+    let done = rows::once(&writes.done_inputs);
+    let mut deleted = 0;
+    for (lease, ids) in rows::by_lease(&done) {
+        let sql = "delete from input where id = any($1) and lease = $2";
+        deleted +=
+            sqlx::query(sql).bind(ids).bind(lease).execute(&mut *conn).await?.rows_affected();
     }
-    if !writes.done_answers.is_empty() {
-        let done = rows::once(&writes.done_answers);
-        let deleted = sqlx::query(
-            "delete from ask a using unnest($1::uuid[], $2::bigint[]) d (id, lease)
-             where a.id = d.id and a.lease = d.lease and a.answer is not null",
-        )
-        .bind(writes::column(&done, |row| row.0))
-        .bind(writes::column(&done, |row| row.1))
-        .execute(conn)
-        .await?;
-        all(deleted.rows_affected(), done.len())?;
+    all(deleted, done.len())?;
+    let done = rows::once(&writes.done_answers);
+    deleted = 0;
+    for (lease, ids) in rows::by_lease(&done) {
+        let sql = "delete from ask where id = any($1) and lease = $2";
+        deleted +=
+            sqlx::query(sql).bind(ids).bind(lease).execute(&mut *conn).await?.rows_affected();
     }
-    Ok(())
+    all(deleted, done.len())
 }
 
+/// `offset 0` has each lookup planned by itself. No condition but that of its index is given to it:
+/// the predicate of another one (`answer is null`) would make that one worth reading as a whole.
 async fn cancel(conn: &mut PgConnection, writes: &Writes) -> Result<(), StoreError> {
     if !writes.cancel_wakes.is_empty() {
         sqlx::query(
-            "delete from input i using unnest($1::text[], $2::text[]) c (key, name)
-             where i.key = c.key and i.name = c.name and i.kind = 'wake'",
+            "delete from input where id = any(array(
+                 select i.id from unnest($1::text[], $2::text[]) c (key, name)
+                 cross join lateral (select id from input
+                     where key = c.key and name = c.name and kind = 'wake' offset 0) i))",
         )
         .bind(writes::column(&writes.cancel_wakes, |c| c.0.as_str()))
         .bind(writes::column(&writes.cancel_wakes, |c| c.1.as_str()))
@@ -135,8 +130,11 @@ async fn cancel(conn: &mut PgConnection, writes: &Writes) -> Result<(), StoreErr
     }
     if !writes.cancel_asks.is_empty() {
         sqlx::query(
-            "delete from ask a using unnest($1::text[], $2::text[]) c (key, kind)
-             where a.key = c.key and a.kind = c.kind and a.answer is null",
+            "delete from ask where id = any(array(
+                 select a.id from unnest($1::text[], $2::text[]) c (key, kind)
+                 cross join lateral (select id, answer from ask
+                     where key = c.key and kind = c.kind offset 0) a
+                 where a.answer is null))",
         )
         .bind(writes::column(&writes.cancel_asks, |c| c.0.as_str()))
         .bind(writes::column(&writes.cancel_asks, |c| c.1.as_str()))
