@@ -159,7 +159,7 @@ pub(crate) fn event_row<S: Service>(
 mod tests {
     use std::{sync::Arc, time::Duration};
 
-    use store::{Store, sqlite::SqliteStore};
+    use store::sqlite::SqliteStore;
     use tokio::sync::mpsc::error::TryRecvError;
 
     use super::*;

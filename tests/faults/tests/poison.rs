@@ -58,7 +58,7 @@ async fn every_poison_is_one_failure_and_the_batch_goes_on() {
     banc.demonter().await;
 }
 
-/// An id or a source that a database refuses must not be tried for ever: every message of its lane
+/// An id or a source that a database refuses must not be tried for ever: every message of its batch
 /// would wait behind it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_envelope_that_the_database_refuses_is_a_failure_too() {

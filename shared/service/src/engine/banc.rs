@@ -1,8 +1,6 @@
 //! What the engine decides without I/O, for simulations that run a service by hand: the same items,
 //! the same fold, the same rows as the loops, on whatever time and store the caller has.
 
-use std::collections::BTreeMap;
-
 use bus::{Delivery, Publication, QueueSpec};
 use chrono::{DateTime, Utc};
 use contracts::Referentiel;
@@ -14,7 +12,7 @@ use super::{
     asks::{Suite, after_fault, attempt_of},
     fold::{Outcome, Shared, fold},
     item::{INBOX_DAYS, Item},
-    keys_of, lane_of, marks_of, sortie,
+    keys_of, marks_of, sortie,
 };
 use crate::api::{Attempt, Service};
 
@@ -56,15 +54,6 @@ impl<S: Service> Lot<S> {
     /// Adds a claimed answer.
     pub fn answer(&mut self, leased: Leased<AnswerRow>) {
         self.0.push(Item::from_answer(leased));
-    }
-
-    /// The lanes in which the engine decides this lot, each in a transaction of its own.
-    pub fn lanes(self) -> Vec<Self> {
-        let mut lanes = BTreeMap::<usize, Vec<Item<S>>>::new();
-        for item in self.0 {
-            lanes.entry(lane_of(&item.key)).or_default().push(item);
-        }
-        lanes.into_values().map(Self).collect()
     }
 
     /// The inbox marks.

@@ -64,8 +64,7 @@ impl<S: Service> Engine<S> {
         }
     }
 
-    /// Batches follow each other: while one commits, the next is decoded and decided. Of one key,
-    /// the lanes keep the order.
+    /// Batches follow each other: while one commits, the next is received and decoded.
     async fn drain(&self, queue: &str, consumer: &mut dyn Consumer) {
         let mut works = FuturesUnordered::new();
         loop {

@@ -17,8 +17,6 @@ mod sortie;
 mod stored;
 
 use std::{
-    collections::BTreeMap,
-    hash::{DefaultHasher, Hash, Hasher},
     sync::{Arc, PoisonError, RwLock, atomic::AtomicU8},
     time::{Duration, Instant},
 };
@@ -62,8 +60,6 @@ const LEASE_ACCELERATED: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_secs(1);
 /// Days ahead for which the inbox is made ready.
 const AHEAD_DAYS: i64 = 7;
-/// Lanes: keys decided at the same time in one process.
-const LANES: usize = 4;
 
 /// What the loops of one service share.
 pub(crate) struct Engine<S: Service> {
@@ -82,7 +78,8 @@ pub(crate) struct Engine<S: Service> {
     claim: AtomicU8,
     sooner_inputs: Sooner,
     sooner_asks: Sooner,
-    lanes: Vec<Mutex<()>>,
+    /// Held by the batch that is being decided.
+    turn: Mutex<()>,
     /// Rows of the outbox on their way to the relay.
     envois: Envois,
     /// What the broker refuses at the moment.
@@ -120,7 +117,7 @@ impl<S: Service> Engine<S> {
             claim: AtomicU8::new(INPUTS | ANSWERS),
             sooner_inputs: Sooner::default(),
             sooner_asks: Sooner::default(),
-            lanes: (0..LANES).map(|_| Mutex::new(())).collect(),
+            turn: Mutex::new(()),
             envois: Envois::new(),
             refus: Refus::default(),
             settings: parts.settings,
@@ -148,21 +145,18 @@ impl<S: Service> Engine<S> {
         self.tasks.spawn_until_stopped(async move { engine.purge_loop().await });
     }
 
-    /// Decides and commits a batch; returns when every input is settled in the store. Inputs of one
-    /// key keep their order; a key is never decided twice at once in a process.
+    /// Decides and commits a batch; returns when every input is settled in the store. One batch
+    /// after the other, so that inputs of one key keep their order, and a key is never decided twice
+    /// at once in a process.
     ///
     /// Returns false when the service stopped before everything was committed.
     pub(crate) async fn process(&self, items: Vec<Item<S>>) -> bool {
-        self.metrics.batch(items.len());
-        let mut lanes: BTreeMap<usize, Vec<Item<S>>> = BTreeMap::new();
-        for item in items {
-            lanes.entry(lane_of(&item.key)).or_default().push(item);
+        if items.is_empty() {
+            return true;
         }
-        let runs = lanes.into_iter().map(|(lane, items)| async move {
-            let _one_at_a_time = self.lanes[lane].lock().await;
-            self.run(&items).await
-        });
-        futures_util::future::join_all(runs).await.into_iter().all(|done| done)
+        self.metrics.batch(items.len());
+        let _one_at_a_time = self.turn.lock().await;
+        self.run(&items).await
     }
 
     /// Commits a batch, taken apart as far as needed: a concurrent change runs it again, a value
@@ -341,12 +335,6 @@ fn keys_of<S: Service>(items: &[Item<S>]) -> Vec<String> {
     keys.sort_unstable();
     keys.dedup();
     keys
-}
-
-fn lane_of(key: &str) -> usize {
-    let mut hasher = DefaultHasher::new();
-    key.hash(&mut hasher);
-    usize::try_from(hasher.finish() % LANES as u64).unwrap_or(0)
 }
 
 /// An error and its causes, on one line.

@@ -10,7 +10,7 @@ use sqlx::{
 
 use crate::{Inspection, StoreError};
 
-/// Connections of one service: lanes, loops and ops endpoints take turns.
+/// Connections of one service: loops and ops endpoints take turns.
 const CONNECTIONS: u32 = 8;
 /// How long an operation waits for one of them before the database counts as away.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);

@@ -50,7 +50,7 @@ impl<S: Service> Moteur<S> {
             lot.delivery(delivery, m.now);
         }
         m.compter(if count > 1 { "lots de plusieurs" } else { "lots d'un" });
-        let alive = self.decider(lot, &taken, m);
+        let alive = self.decider(&lot, &taken, m);
         let lost = if alive == Sort::Mort {
             !self.sabote(Sabotage::AcquitteAvant)
         } else {
@@ -109,7 +109,7 @@ impl<S: Service> Moteur<S> {
             let asleep = TimeDelta::seconds(30) + m.latence(&nom[0]) + m.heures(0, 1, &nom[0]);
             m.dans(asleep, Tic::Tardif(self.qui, self.vie, self.rang));
         } else {
-            self.decider(lot, &[], m);
+            self.decider(&lot, &[], m);
         }
         self.regarder(m);
     }
@@ -121,17 +121,15 @@ impl<S: Service> Moteur<S> {
             && let Some(lot) = self.tardifs.remove(&rang)
         {
             self.en_retard = true;
-            self.decider(lot, &[], m);
+            self.decider(&lot, &[], m);
             self.en_retard = false;
         }
     }
 
-    /// Decides and commits, lane by lane.
-    fn decider(&mut self, lot: Lot<S>, taken: &[Rc<Courrier>], m: &mut Milieu) -> Sort {
-        for lane in lot.lanes() {
-            if self.commettre(&lane, taken, m) == Sort::Mort {
-                return Sort::Mort;
-            }
+    /// Decides and commits.
+    fn decider(&mut self, lot: &Lot<S>, taken: &[Rc<Courrier>], m: &mut Milieu) -> Sort {
+        if self.commettre(lot, taken, m) == Sort::Mort {
+            return Sort::Mort;
         }
         self.regarder(m);
         Sort::Vivant
