@@ -16,6 +16,10 @@ use crate::{
 
 /// Longest wait for a connection, or for the answer to a request on a channel.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// The largest frame, in bytes, when the URL says nothing (`?frame_max=`). lapin has two buffers of
+/// 32 frames for each connection, in use or not: with the broker's 128 KiB they are 16 MB of every
+/// idle service. A larger body goes in several frames.
+const FRAME_MAX: u32 = 32 * 1024;
 /// Delays between two attempts.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(10);
@@ -53,7 +57,8 @@ impl Link {
     async fn connect(&self) -> Result<Connection, BusError> {
         let options =
             ConnectionProperties::default().with_connection_name(self.name.as_str().into());
-        let uri: AMQPUri = parse(&self.url)?;
+        let mut uri: AMQPUri = parse(&self.url)?;
+        uri.query.frame_max.get_or_insert(FRAME_MAX);
         match timeout(PATIENCE, tls::connect(uri, options, &self.certificates)).await {
             Ok(connected) => connected,
             Err(elapsed) => Err(BusError::Away(Box::new(elapsed))),
