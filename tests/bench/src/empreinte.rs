@@ -3,6 +3,7 @@
 
 use std::{
     fs,
+    io::{BufRead, BufReader},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -183,33 +184,45 @@ impl Drop for Processus {
     }
 }
 
-/// Starts the service; returns how long it took to say that it is ready.
+/// Starts the service; returns how long it took to say so, ready.
 async fn demarrer(
     binary: &Path,
     config: &Path,
     port: u16,
 ) -> Result<(Processus, Duration), Erreur> {
     let started = Instant::now();
-    let child = Command::new(binary)
+    let mut child = Command::new(binary)
         .arg("--config")
         .arg(config)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
+        .stderr(Stdio::piped())
         .spawn()?;
+    let journal = child.stderr.take().ok_or("no log")?;
     let mut process = Processus(child);
-    loop {
-        if let Ok(answer) = get(port, "/readyz").await
-            && answer.starts_with("HTTP/1.1 200")
-        {
-            return Ok((process, started.elapsed()));
+    let (dire, dit) = tokio::sync::oneshot::channel();
+    // Reads on to the end: a log that nobody reads holds up who writes it.
+    std::thread::spawn(move || {
+        let mut dire = Some(dire);
+        for line in BufReader::new(journal).lines().map_while(Result::ok) {
+            if line.contains("\"message\":\"started\"") {
+                dire.take().map(|dire| dire.send(()));
+            }
         }
-        if let Some(status) = process.0.try_wait()? {
-            return Err(format!("{SERVICE} ended by itself: {status}").into());
+    });
+    match tokio::time::timeout(PATIENCE, dit).await {
+        Ok(Ok(())) => {}
+        Ok(Err(_)) => {
+            return Err(format!("{SERVICE} ended by itself: {}", process.0.wait()?).into());
         }
-        if started.elapsed() > PATIENCE {
-            return Err(format!("{SERVICE} is not ready").into());
-        }
-        tokio::time::sleep(Duration::from_millis(2)).await;
+        Err(_) => return Err(format!("{SERVICE} does not start").into()),
+    }
+    let answer = get(port, "/readyz").await?;
+    let took = started.elapsed();
+    if answer.starts_with("HTTP/1.1 200") {
+        Ok((process, took))
+    } else {
+        Err(format!("{SERVICE} has started and is not ready: {answer}").into())
     }
 }
 

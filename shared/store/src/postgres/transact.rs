@@ -9,6 +9,7 @@ use std::collections::HashSet;
 
 use kernel::failpoint;
 use sqlx::{Acquire, PgConnection, Row};
+use uuid::Uuid;
 
 use super::{failures, operations, writes};
 use crate::{Fold, InputRow, Loaded, Mark, StateRow, StoreError, Writes, rows};
@@ -95,18 +96,21 @@ async fn write(conn: &mut PgConnection, writes: Writes) -> Result<(), StoreError
 }
 
 async fn consume(conn: &mut PgConnection, writes: &Writes) -> Result<(), StoreError> {
-    let done = rows::once(&writes.done_inputs);
+    let inputs = "delete from input where id = any($1) and lease = $2";
+    settle(conn, inputs, &writes.done_inputs).await?;
+    let asks = "delete from ask where id = any($1) and lease = $2";
+    settle(conn, asks, &writes.done_answers).await
+}
+
+/// Deletes leased rows; a conflict unless every one was still there under its lease.
+async fn settle(
+    conn: &mut PgConnection,
+    sql: &'static str,
+    rows: &[(Uuid, i64)],
+) -> Result<(), StoreError> {
+    let done = rows::once(rows);
     let mut deleted = 0;
     for (lease, ids) in rows::by_lease(&done) {
-        let sql = "delete from input where id = any($1) and lease = $2";
-        deleted +=
-            sqlx::query(sql).bind(ids).bind(lease).execute(&mut *conn).await?.rows_affected();
-    }
-    all(deleted, done.len())?;
-    let done = rows::once(&writes.done_answers);
-    deleted = 0;
-    for (lease, ids) in rows::by_lease(&done) {
-        let sql = "delete from ask where id = any($1) and lease = $2";
         deleted +=
             sqlx::query(sql).bind(ids).bind(lease).execute(&mut *conn).await?.rows_affected();
     }
