@@ -62,6 +62,15 @@ impl StoreError {
         Self::Fatal(sentence.into())
     }
 
+    /// The error of a statement that takes what is free and waits for nobody: what somebody else
+    /// holds is a conflict.
+    pub(crate) fn unless_held(error: sqlx::Error) -> Self {
+        let held = |e: &sqlx::Error| {
+            e.as_database_error().is_some_and(|e| e.code().as_deref() == Some("55P03"))
+        };
+        if held(&error) { Self::Conflict } else { error.into() }
+    }
+
     /// What is stored does not read back.
     pub(crate) fn fatal_source(error: impl std::error::Error + Send + Sync + 'static) -> Self {
         Self::Fatal(Box::new(error))

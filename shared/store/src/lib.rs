@@ -215,7 +215,29 @@ pub struct Writes {
     pub close_tasks: Vec<Uuid>,
 }
 
-/// Decides a batch in memory: called once per attempt, inside the transaction.
+/// What a batch is given.
+#[derive(Debug)]
+pub enum Found {
+    /// What was there when its transaction began. May be given again: everything is then decided
+    /// from the start.
+    Begun(Loaded),
+    /// The states that it asked for and that exist, in no particular order.
+    More(Vec<StateRow>),
+}
+
+/// What a batch does with what it was given.
+#[derive(Debug)]
+pub enum Step {
+    /// It needs these states too; a key is asked for once.
+    Read(Vec<String>),
+    /// This is what it changes.
+    Write(Box<Writes>),
+}
+
+/// Decides a batch in memory, step by step, inside the transaction.
+pub type Decide<'a> = dyn FnMut(Found) -> Step + Send + 'a;
+
+/// Decides in one step a batch that needs no other state than those of its keys.
 pub type Fold<'a> = dyn FnMut(Loaded) -> Writes + Send + 'a;
 
 /// The store of one service. Every operation is atomic.
@@ -224,18 +246,32 @@ pub trait Store: Send + Sync {
     /// Creates or upgrades the tables; refuses a newer schema than it knows.
     async fn migrate(&self) -> Result<(), StoreError>;
 
-    /// One batch, one transaction: marks the inbox, loads the states of `keys` in key order, calls
-    /// `fold`, writes what it returns, commits.
+    /// One batch, one transaction: marks the inbox, loads the states of `keys` in key order, has
+    /// `decide` read on as long as it asks for more states, writes what it returns, commits.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] when a version or a lease is not the expected one;
+    /// [`StoreError::Conflict`] when a version or a lease is not the expected one, or when somebody
+    /// else holds a state that was asked for on the way;
     /// [`StoreError::Data`] when the database refuses a value. In both cases nothing was changed.
+    async fn batch(
+        &self,
+        marks: &[Mark],
+        keys: &[String],
+        decide: &mut Decide<'_>,
+    ) -> Result<(), StoreError>;
+
+    /// [`Store::batch`] for what is decided in one step.
+    ///
+    /// # Errors
+    /// The same.
     async fn transact(
         &self,
         marks: &[Mark],
         keys: &[String],
         fold: &mut Fold<'_>,
-    ) -> Result<(), StoreError>;
+    ) -> Result<(), StoreError> {
+        self.batch(marks, keys, &mut in_one_step(fold)).await
+    }
 
     /// Reads one state, outside any batch (pages of answer links, operator's view).
     async fn state(&self, key: &str) -> Result<Option<StateRow>, StoreError>;
@@ -392,3 +428,11 @@ pub trait Store: Send + Sync {
 
 /// A shared store.
 pub type SharedStore = Arc<dyn Store>;
+
+/// A batch that reads nothing more.
+fn in_one_step(mut fold: impl FnMut(Loaded) -> Writes + Send) -> impl FnMut(Found) -> Step + Send {
+    move |found| match found {
+        Found::Begun(loaded) => Step::Write(Box::new(fold(loaded))),
+        Found::More(_) => unreachable!("nothing more was asked for"),
+    }
+}

@@ -5,12 +5,15 @@ use bus::{Delivery, Publication, QueueSpec};
 use chrono::{DateTime, Utc};
 use contracts::Referentiel;
 use kernel::Fault;
-use store::{AnswerRow, AskRow, FailureRow, InputRow, Leased, Loaded, Mark, OutboxRow, Writes};
+use store::{
+    AnswerRow, AskRow, FailureRow, Found, InputRow, Leased, Mark, OutboxRow, Step, Writes,
+};
 use uuid::Uuid;
 
 use super::{
     asks::{Suite, after_fault, attempt_of},
-    fold::{Outcome, Shared, fold},
+    fold::{Outcome, Shared},
+    follow::Batch,
     item::{INBOX_DAYS, Item},
     keys_of, marks_of, sortie,
 };
@@ -22,9 +25,9 @@ pub struct Lot<S: Service>(Vec<Item<S>>);
 /// What became of one input of a [`Lot`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Issue {
-    /// The state it concerns; empty when the input could not be understood.
+    /// The state it concerns; empty when the input could not be understood, or was told.
     pub key: String,
-    /// What derived ids hang on: « source id » of a message.
+    /// What derived ids hang on: « source id » of a message; empty when it was told.
     pub cause: String,
     /// The message type, the kind of ask or of input.
     pub kind: String,
@@ -66,27 +69,32 @@ impl<S: Service> Lot<S> {
         keys_of(&self.0)
     }
 
-    /// Decides it on what the transaction loaded.
-    pub fn decide(
+    /// Has it decided in a transaction of the caller, which `run` makes of a way to decide; with
+    /// `follow`, so is what is told to other states. What became of each input, then of what was
+    /// told, comes back with what `run` gave.
+    pub fn decide<T>(
         &self,
-        loaded: Loaded,
         now: DateTime<Utc>,
         config: &S::Config,
         referentiel: &Referentiel,
-    ) -> (Writes, Vec<Issue>) {
+        follow: bool,
+        run: impl FnOnce(&mut dyn FnMut(Found) -> Step) -> T,
+    ) -> (T, Vec<Issue>) {
         let shared = Shared { now, config, referentiel, traceparent: None };
-        let (writes, outcomes) = fold(&self.0, loaded, &shared);
-        let issues = self.0.iter().zip(outcomes).map(|(item, outcome)| Issue {
-            key: item.key.clone(),
-            cause: item.cause.clone(),
-            kind: item.kind.clone(),
+        let mut batch = Batch::new(&self.0, &shared, follow, None);
+        let done = run(&mut |found| batch.step(found));
+        let issues = batch.ended().map(|(item, outcome)| Issue {
+            key: item.map(|item| item.key.clone()).unwrap_or_default(),
+            cause: item.map(|item| item.cause.clone()).unwrap_or_default(),
+            kind: item.map_or_else(|| "event".to_owned(), |item| item.kind.clone()),
             label: outcome.label(),
             reason: match outcome {
                 Outcome::Ignored(reason) => Some(reason),
                 Outcome::Done | Outcome::Duplicate | Outcome::Superseded | Outcome::Failed => None,
             },
         });
-        (writes, issues.collect())
+        let issues = issues.collect();
+        (done, issues)
     }
 }
 

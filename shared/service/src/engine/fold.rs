@@ -2,7 +2,7 @@
 //! I/O; may run again from the start when the transaction meets a concurrent change.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, VecDeque},
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
@@ -65,64 +65,92 @@ pub(crate) struct Shared<'a, S: Service> {
     pub traceparent: Option<String>,
 }
 
-/// Decides `items` in order.
-pub(crate) fn fold<S: Service>(
-    items: &[Item<S>],
-    loaded: Loaded,
-    shared: &Shared<'_, S>,
-) -> (Writes, Vec<Outcome>) {
-    let mut folder = Folder::<S> {
-        shared,
-        slots: HashMap::with_capacity(loaded.states.len()),
-        corrupt: HashMap::new(),
-        writes: Writes::default(),
-        wakes: BTreeMap::new(),
-    };
-    for row in loaded.states {
-        folder.load(row);
-    }
-    let mut fresh = loaded.fresh.into_iter();
-    let mut outcomes = Vec::with_capacity(items.len());
-    for item in items {
-        let known = item.mark.is_some() && !fresh.next().unwrap_or(true);
-        outcomes.push(if known { Outcome::Duplicate } else { folder.item(item) });
-    }
-    (folder.finish(), outcomes)
+/// An input that a decision gave to another state of the service.
+pub(super) struct Told<S: Service> {
+    /// What the store would keep of it.
+    pub row: InputRow,
+    /// It.
+    pub event: S::Event,
 }
 
-struct Folder<'a, S: Service> {
+/// What a batch decided so far.
+pub(super) struct Folder<'a, S: Service> {
     shared: &'a Shared<'a, S>,
     slots: HashMap<String, Slot<S>>,
     corrupt: HashMap<String, String>,
     writes: Writes,
     wakes: BTreeMap<(String, String), Option<InputRow>>,
+    /// What was told, and is neither decided nor written yet.
+    pub(super) told: VecDeque<Told<S>>,
 }
 
-impl<S: Service> Folder<'_, S> {
-    fn load(&mut self, row: store::StateRow) {
-        match parse_state::<S>(&row.body) {
-            Ok(stored) => {
-                let slot = Slot {
-                    expected: Some(row.version),
-                    version: row.version,
-                    vus: stored.vus,
-                    state: Some(stored.s),
-                    dirty: false,
-                };
-                self.slots.insert(row.key, slot);
-            }
-            Err(reason) => {
-                self.corrupt.insert(row.key, reason);
+impl<'a, S: Service> Folder<'a, S> {
+    pub(super) fn new(shared: &'a Shared<'a, S>) -> Self {
+        Self {
+            shared,
+            slots: HashMap::new(),
+            corrupt: HashMap::new(),
+            writes: Writes::default(),
+            wakes: BTreeMap::new(),
+            told: VecDeque::new(),
+        }
+    }
+
+    pub(super) fn load(&mut self, states: Vec<store::StateRow>) {
+        for row in states {
+            match parse_state::<S>(&row.body) {
+                Ok(stored) => {
+                    let slot = Slot {
+                        expected: Some(row.version),
+                        version: row.version,
+                        vus: stored.vus,
+                        state: Some(stored.s),
+                        dirty: false,
+                    };
+                    self.slots.insert(row.key, slot);
+                }
+                Err(reason) => {
+                    self.corrupt.insert(row.key, reason);
+                }
             }
         }
     }
 
-    fn item(&mut self, item: &Item<S>) -> Outcome {
+    /// Decides `items` in order; with `refused`, keeps each as a failure instead: what the database
+    /// refuses.
+    pub(super) fn items(
+        &mut self,
+        items: &[Item<S>],
+        loaded: Loaded,
+        refused: Option<&Bad>,
+    ) -> Vec<Outcome> {
+        self.load(loaded.states);
+        let mut fresh = loaded.fresh.into_iter();
+        let mut outcomes = Vec::with_capacity(items.len());
+        for item in items {
+            let known = item.mark.is_some() && !fresh.next().unwrap_or(true);
+            outcomes.push(match refused {
+                _ if known => Outcome::Duplicate,
+                None => self.item(item),
+                Some(bad) => {
+                    self.settle(item);
+                    self.fail(item, bad)
+                }
+            });
+        }
+        outcomes
+    }
+
+    fn settle(&mut self, item: &Item<S>) {
         match item.settle {
             Settle::Nothing => {}
             Settle::Input(id, lease) => self.writes.done_inputs.push((id, lease)),
             Settle::Answer(id, lease) => self.writes.done_answers.push((id, lease)),
         }
+    }
+
+    pub(super) fn item(&mut self, item: &Item<S>) -> Outcome {
+        self.settle(item);
         let outcome = match &item.body {
             Err(bad) => self.fail(item, bad),
             Ok(Ready::CloseOnly) => Outcome::Done,
@@ -243,7 +271,7 @@ impl<S: Service> Folder<'_, S> {
                 let id = effect_id::<S>(item, &to, index);
                 let body = serde_json::to_string(&event).expect("events encode");
                 let row = input_row(id, to, InputKind::Event, String::new(), now, body, item);
-                self.writes.inputs.push(row);
+                self.told.push_back(Told { row, event });
             }
             Effect::WakeAt { at, reason } => {
                 let id = effect_id::<S>(item, &reason, index);
@@ -311,7 +339,8 @@ impl<S: Service> Folder<'_, S> {
         self.writes.outbox.push(announce_closed(S::NAME, id, issue, self.shared.now));
     }
 
-    fn finish(mut self) -> Writes {
+    pub(super) fn finish(mut self) -> Writes {
+        self.writes.inputs.extend(self.told.into_iter().map(|told| told.row));
         for (key, slot) in self.slots {
             if !slot.dirty {
                 continue;
@@ -353,37 +382,4 @@ fn snapshot_of<S: Service>(input: &Input<S>) -> Option<(String, u64)> {
 
 fn version_number(version: i64) -> u64 {
     u64::try_from(version).unwrap_or(0)
-}
-
-/// Keeps every input as a failure instead of deciding it: what the database refused.
-pub(crate) fn refuse<S: Service>(
-    items: &[Item<S>],
-    loaded: Loaded,
-    shared: &Shared<'_, S>,
-    reason: &str,
-) -> (Writes, Vec<Outcome>) {
-    let mut folder = Folder::<S> {
-        shared,
-        slots: HashMap::new(),
-        corrupt: HashMap::new(),
-        writes: Writes::default(),
-        wakes: BTreeMap::new(),
-    };
-    let mut fresh = loaded.fresh.into_iter();
-    let bad = Bad { code: "valeur-refusee".to_owned(), reason: reason.to_owned() };
-    let mut outcomes = Vec::with_capacity(items.len());
-    for item in items {
-        let known = item.mark.is_some() && !fresh.next().unwrap_or(true);
-        if known {
-            outcomes.push(Outcome::Duplicate);
-            continue;
-        }
-        match item.settle {
-            Settle::Nothing => {}
-            Settle::Input(id, lease) => folder.writes.done_inputs.push((id, lease)),
-            Settle::Answer(id, lease) => folder.writes.done_answers.push((id, lease)),
-        }
-        outcomes.push(folder.fail(item, &bad));
-    }
-    (folder.finish(), outcomes)
 }

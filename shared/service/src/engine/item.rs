@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use store::{AnswerRow, FailureRow, InputKind, InputRow, Leased, Mark, RowContext};
 use uuid::Uuid;
 
-use super::replay::KeepMeta;
+use super::{fold::Told, replay::KeepMeta};
 use crate::api::{Input, Meta, Service};
 
 /// One input of a batch.
@@ -271,6 +271,11 @@ impl<S: Service> Item<S> {
         let mut item = Self::event_of(&row, body);
         item.settle = settle;
         item
+    }
+
+    /// Makes ready what another state of the service told.
+    pub(super) fn told(told: Told<S>) -> Self {
+        Self::event_of(&told.row, Ok(Ready::Decide(Input::Event(told.event))))
     }
 
     fn event_of(row: &InputRow, body: Result<Ready<S>, Bad>) -> Self {

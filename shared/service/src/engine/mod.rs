@@ -8,6 +8,7 @@ mod bells;
 mod consume;
 mod envois;
 mod fold;
+mod follow;
 mod inputs;
 mod item;
 mod refus;
@@ -25,14 +26,15 @@ use bus::SharedTransport;
 use chrono::{DateTime, TimeDelta, Utc};
 use contracts::Referentiel;
 use kernel::{Clock, Tasks};
-use store::{SharedStore, StoreError};
+use store::{SharedStore, Step, StoreError};
 use tokio::sync::Mutex;
 
 use self::{
     bells::{ANSWERS, Entree, Follows, Sooner},
     consume::queues,
     envois::{Embarked, Envois},
-    fold::{Outcome, Shared, fold},
+    fold::{Outcome, Shared},
+    follow::Batch,
     item::Item,
     refus::Refus,
 };
@@ -159,40 +161,50 @@ impl<S: Service> Engine<S> {
         self.run(&items).await
     }
 
-    /// Commits a batch, taken apart as far as needed: a concurrent change runs it again, a value
-    /// that the database refuses is bisected down to its input.
+    /// Commits a batch, taken apart as far as needed: first without what it tells, then a concurrent
+    /// change runs it again, and a value that the database refuses is bisected down to its input.
     async fn run(&self, items: &[Item<S>]) -> bool {
-        let mut todo: Vec<(&[Item<S>], u32)> = vec![(items, 0)];
-        while let Some((part, conflicts)) = todo.pop() {
-            match self.commit(part, None).await {
+        let mut todo = vec![Part { items, conflicts: 0, follow: true }];
+        while let Some(part) = todo.pop() {
+            let alone = part.items.len() == 1;
+            match self.commit(&part, None).await {
                 Ok(()) => {}
-                Err(StoreError::Conflict) if conflicts < 3 => todo.push((part, conflicts + 1)),
-                Err(StoreError::Conflict) if part.len() == 1 => {
-                    if conflicts >= 6 && part[0].is_in_store() {
+                Err(StoreError::Conflict | StoreError::Data(_)) if part.follow => {
+                    todo.push(Part { follow: false, ..part });
+                }
+                Err(StoreError::Conflict) if part.conflicts < 3 => todo.push(part.again()),
+                Err(StoreError::Conflict) if alone => {
+                    if part.conflicts >= 6 && part.items[0].is_in_store() {
                         // Replaced, or settled by somebody else; if the row still exists it is
                         // claimed again when its lease runs out. A message is never left so.
                         tracing::debug!(service = S::NAME, "input settled elsewhere");
                     } else {
-                        todo.push((part, conflicts + 1));
-                        if conflicts >= 6 && !self.pause().await {
+                        let many = part.conflicts >= 6;
+                        todo.push(part.again());
+                        if many && !self.pause().await {
                             return false;
                         }
                     }
                 }
-                Err(StoreError::Data(source)) if part.len() == 1 => {
+                Err(StoreError::Data(source)) if alone => {
                     let reason = source.to_string();
-                    if self.commit(part, Some("the database refuses a value")).await.is_err() {
+                    if self.commit(&part, Some("the database refuses a value")).await.is_err() {
                         tracing::error!(service = S::NAME, %reason, "input not kept, tried again");
-                        todo.push((part, conflicts));
+                        todo.push(part);
                         if !self.pause().await {
                             return false;
                         }
                     }
                 }
-                Err(StoreError::Conflict | StoreError::Data(_)) => split(part, 0, &mut todo),
+                Err(StoreError::Conflict | StoreError::Data(_)) => {
+                    // A stack: the first half is run first, so that inputs of one key keep their
+                    // order.
+                    let (first, second) = part.items.split_at(part.items.len() / 2);
+                    todo.extend([second, first].map(|items| Part { items, conflicts: 0, ..part }));
+                }
                 Err(error @ (StoreError::Away(_) | StoreError::Fatal(_))) => {
                     self.note_away(&error);
-                    todo.push((part, conflicts));
+                    todo.push(part);
                     if !self.pause().await {
                         return false;
                     }
@@ -203,7 +215,8 @@ impl<S: Service> Engine<S> {
     }
 
     /// One transaction. With `refused`, every input is kept as a failure instead of decided.
-    async fn commit(&self, items: &[Item<S>], refused: Option<&str>) -> Result<(), StoreError> {
+    async fn commit(&self, part: &Part<'_, S>, refused: Option<&str>) -> Result<(), StoreError> {
+        let items = part.items;
         let started = Instant::now();
         let marks = marks_of(items);
         // What is refused needs no state; and its key may be what the database refuses.
@@ -214,38 +227,36 @@ impl<S: Service> Engine<S> {
             referentiel: &self.referentiel,
             traceparent: telemetry::traceparent(),
         };
-        let mut outcomes = Vec::new();
+        let mut batch = Batch::new(items, &shared, part.follow, refused);
         let mut follows = Follows::default();
         let mut embarked = None;
         self.store
-            .transact(&marks, &keys, &mut |loaded| {
-                let (mut writes, each) = match refused {
-                    None => fold(items, loaded, &shared),
-                    Some(reason) => fold::refuse(items, loaded, &shared, reason),
-                };
-                outcomes = each;
-                follows = Follows::of(&writes, shared.now);
-                let until = self.lease_end(OUTBOX_LEASE);
-                embarked = self.envois.embark(&mut writes, until, &self.tasks);
-                writes
+            .batch(&marks, &keys, &mut |found| match batch.step(found) {
+                Step::Read(keys) => Step::Read(keys),
+                Step::Write(mut writes) => {
+                    follows = Follows::of(&writes, shared.now);
+                    let until = self.lease_end(OUTBOX_LEASE);
+                    embarked = self.envois.embark(&mut writes, until, &self.tasks);
+                    Step::Write(writes)
+                }
             })
             .await?;
         self.note_back();
         self.ring(follows, embarked.map(Embarked::into_rows).unwrap_or_default());
-        self.count(items, &outcomes, started.elapsed(), shared.now);
+        self.metrics.processed(started.elapsed());
+        batch.ended().for_each(|(of, outcome)| self.count(of, outcome, shared.now));
         Ok(())
     }
 
-    fn count(&self, items: &[Item<S>], outcomes: &[Outcome], took: Duration, now: DateTime<Utc>) {
-        self.metrics.processed(took);
-        for (item, outcome) in items.iter().zip(outcomes) {
-            self.metrics.outcome(outcome.label());
-            if let Outcome::Ignored(reason) = outcome {
-                tracing::debug!(service = S::NAME, kind = %item.kind, reason, "ignored");
-            }
-            if let (Some(happened), Outcome::Done) = (item.happened, outcome) {
-                self.metrics.critical(now - happened);
-            }
+    /// Counts what became of an input; of one that was told when it is none of the batch.
+    fn count(&self, of: Option<&Item<S>>, outcome: Outcome, now: DateTime<Utc>) {
+        self.metrics.outcome(outcome.label());
+        if let Outcome::Ignored(reason) = outcome {
+            let kind = of.map_or("event", |item| &item.kind);
+            tracing::debug!(service = S::NAME, kind, reason, "ignored");
+        }
+        if let (Some(happened), Outcome::Done) = (of.and_then(|item| item.happened), outcome) {
+            self.metrics.critical(now - happened);
         }
     }
 
@@ -312,15 +323,19 @@ impl<S: Service> Engine<S> {
     }
 }
 
-fn split<'a, S: Service>(
-    part: &'a [Item<S>],
+/// Inputs to commit in one transaction.
+struct Part<'a, S: Service> {
+    items: &'a [Item<S>],
+    /// Times that somebody else was faster.
     conflicts: u32,
-    todo: &mut Vec<(&'a [Item<S>], u32)>,
-) {
-    let (first, second) = part.split_at(part.len() / 2);
-    // A stack: the first half is run first, so that inputs of one key keep their order.
-    todo.push((second, conflicts));
-    todo.push((first, conflicts));
+    /// What they tell is decided with them.
+    follow: bool,
+}
+
+impl<S: Service> Part<'_, S> {
+    fn again(self) -> Self {
+        Self { conflicts: self.conflicts + 1, ..self }
+    }
 }
 
 /// The inbox marks of a batch.

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::Tables;
 use crate::{
-    AnswerRow, AskRow, FailureFilter, FailureGroup, FailureHead, FailureRow, Fold, InputRow,
+    AnswerRow, AskRow, Decide, FailureFilter, FailureGroup, FailureHead, FailureRow, InputRow,
     JournalEntry, Leased, Mark, NextDue, OutboxRow, StateRow, Stats, Store, StoreError, TaskRow,
 };
 
@@ -47,13 +47,13 @@ impl Store for MemoryStore {
         self.open().map(drop)
     }
 
-    async fn transact(
+    async fn batch(
         &self,
         marks: &[Mark],
         keys: &[String],
-        fold: &mut Fold<'_>,
+        decide: &mut Decide<'_>,
     ) -> Result<(), StoreError> {
-        self.open()?.transact(marks, keys, fold)
+        self.open()?.batch(marks, keys, decide)
     }
 
     async fn state(&self, key: &str) -> Result<Option<StateRow>, StoreError> {

@@ -18,8 +18,8 @@ use uuid::Uuid;
 pub use self::handle::MemoryStore;
 use self::table::Table;
 use crate::{
-    AnswerRow, AskRow, Etape, FailureRow, InputRow, JournalRow, Leased, Loaded, Mark, NextDue,
-    OutboxRow, StateRow, Stats, StoreError, TaskRow, Writes, rows,
+    AnswerRow, AskRow, Etape, FailureRow, Found, InputRow, JournalRow, Leased, Loaded, Mark,
+    NextDue, OutboxRow, StateRow, Stats, Step, StoreError, TaskRow, Writes, rows,
 };
 
 /// An ask, and its answer once it is there.
@@ -47,27 +47,56 @@ pub struct Tables {
 }
 
 impl Tables {
-    /// One batch; see [`Store::transact`](crate::Store::transact).
+    /// A batch that reads nothing more; see [`Store::transact`](crate::Store::transact).
     ///
     /// # Errors
-    /// [`StoreError::Conflict`], or [`StoreError::Data`] for a NUL; nothing was changed.
+    /// Those of [`Tables::batch`].
     pub fn transact(
         &mut self,
         marks: &[Mark],
         keys: &[String],
         fold: impl FnOnce(Loaded) -> Writes,
     ) -> Result<(), StoreError> {
+        let mut fold = Some(fold);
+        self.batch(marks, keys, |found| match (found, fold.take()) {
+            (Found::Begun(loaded), Some(fold)) => Step::Write(Box::new(fold(loaded))),
+            (Found::Begun(_) | Found::More(_), _) => unreachable!("one step"),
+        })
+    }
+
+    /// One batch; see [`Store::batch`](crate::Store::batch).
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`], or [`StoreError::Data`] for a NUL; nothing was changed.
+    pub fn batch(
+        &mut self,
+        marks: &[Mark],
+        keys: &[String],
+        mut decide: impl FnMut(Found) -> Step,
+    ) -> Result<(), StoreError> {
         let texts = marks.iter().flat_map(|m| [m.source.as_str(), m.id.as_str()]);
         write::storable(texts.chain(keys.iter().map(String::as_str)))?;
         let new = marks.iter().filter(|m| !self.inbox.contains(m)).cloned();
         let fresh = rows::fresh(marks, new.collect());
-        let once: HashSet<&String> = keys.iter().collect();
-        let states = once.into_iter().filter_map(|key| self.states.get(key).cloned()).collect();
-        let writes = fold(Loaded { fresh, states });
+        let mut found = Found::Begun(Loaded { fresh, states: self.existing(keys) });
+        let writes = loop {
+            match decide(found) {
+                Step::Read(keys) => {
+                    write::storable(keys.iter().map(String::as_str))?;
+                    found = Found::More(self.existing(&keys));
+                }
+                Step::Write(writes) => break *writes,
+            }
+        };
         self.check(&writes)?;
         self.inbox.extend(marks.iter().cloned());
         self.apply(writes);
         Ok(())
+    }
+
+    fn existing(&self, keys: &[String]) -> Vec<StateRow> {
+        let once: HashSet<&String> = keys.iter().collect();
+        once.into_iter().filter_map(|key| self.states.get(key).cloned()).collect()
     }
 
     /// One state.

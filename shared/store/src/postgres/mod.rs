@@ -21,7 +21,7 @@ use uuid::Uuid;
 pub use setup::{create_database_if_missing, drop_schema, inspect};
 
 use crate::{
-    AnswerRow, AskRow, FailureFilter, FailureGroup, FailureHead, FailureRow, Fold, InputRow,
+    AnswerRow, AskRow, Decide, FailureFilter, FailureGroup, FailureHead, FailureRow, InputRow,
     JournalEntry, Leased, Mark, NextDue, OutboxRow, StateRow, Stats, Store, StoreError, TaskRow,
 };
 
@@ -67,13 +67,13 @@ impl Store for PostgresStore {
         Ok(MIGRATIONS.run_direct(None, &mut *conn, false).await?)
     }
 
-    async fn transact(
+    async fn batch(
         &self,
         marks: &[Mark],
         keys: &[String],
-        fold: &mut Fold<'_>,
+        decide: &mut Decide<'_>,
     ) -> Result<(), StoreError> {
-        transact::run(&mut *self.conn().await?, marks, keys, fold).await
+        transact::run(&mut *self.conn().await?, marks, keys, decide).await
     }
 
     async fn state(&self, key: &str) -> Result<Option<StateRow>, StoreError> {

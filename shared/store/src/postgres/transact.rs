@@ -12,13 +12,13 @@ use sqlx::{Acquire, PgConnection, Row};
 use uuid::Uuid;
 
 use super::{failures, operations, writes};
-use crate::{Fold, InputRow, Loaded, Mark, StateRow, StoreError, Writes, rows};
+use crate::{Decide, Found, InputRow, Loaded, Mark, StateRow, Step, StoreError, Writes, rows};
 
 pub(super) async fn run(
     conn: &mut PgConnection,
     marks: &[Mark],
     keys: &[String],
-    fold: &mut Fold<'_>,
+    decide: &mut Decide<'_>,
 ) -> Result<(), StoreError> {
     // dropped on any error below, which rolls back
     let mut tx = conn.begin().await?;
@@ -27,7 +27,14 @@ pub(super) async fn run(
     // one statement marks and loads
     failpoint("batch-marked");
     failpoint("batch-loaded");
-    write(&mut tx, fold(loaded)).await?;
+    let mut found = Found::Begun(loaded);
+    let writes = loop {
+        match decide(found) {
+            Step::Read(keys) => found = Found::More(read_on(&mut tx, &keys).await?),
+            Step::Write(writes) => break *writes,
+        }
+    };
+    write(&mut tx, writes).await?;
     failpoint("batch-written");
     tx.commit().await?;
     failpoint("batch-committed");
@@ -80,6 +87,25 @@ async fn load(
         }
     }
     Ok(Loaded { fresh: rows::fresh(marks, new), states })
+}
+
+/// Locks and reads more states. They come out of the one order, so that nobody waits for them: two
+/// replicas that waited for each other would both stand still until the database breaks them up.
+async fn read_on(conn: &mut PgConnection, keys: &[String]) -> Result<Vec<StateRow>, StoreError> {
+    failpoint("batch-reads-on");
+    let found = sqlx::query(
+        "select key, version, body::text from state where key = any($1) for no key update nowait",
+    )
+    .bind(keys)
+    .fetch_all(conn)
+    .await
+    .map_err(StoreError::unless_held)?;
+    found
+        .into_iter()
+        .map(|row| {
+            Ok(StateRow { key: row.try_get(0)?, version: row.try_get(1)?, body: row.try_get(2)? })
+        })
+        .collect()
 }
 
 async fn write(conn: &mut PgConnection, writes: Writes) -> Result<(), StoreError> {

@@ -31,7 +31,7 @@ use uuid::Uuid;
 
 use self::known::Known;
 use crate::{
-    AnswerRow, AskRow, FailureFilter, FailureGroup, FailureHead, FailureRow, Fold, InputRow,
+    AnswerRow, AskRow, Decide, FailureFilter, FailureGroup, FailureHead, FailureRow, InputRow,
     Inspection, JournalEntry, Leased, Mark, NextDue, OutboxRow, StateRow, Stats, Store, StoreError,
     TaskRow,
 };
@@ -147,13 +147,13 @@ impl Store for SqliteStore {
         Ok(MIGRATIONS.run_direct(None, &mut *conn, false).await?)
     }
 
-    async fn transact(
+    async fn batch(
         &self,
         marks: &[Mark],
         keys: &[String],
-        fold: &mut Fold<'_>,
+        decide: &mut Decide<'_>,
     ) -> Result<(), StoreError> {
-        transact::run(&mut *self.writer().await?, self.known.as_ref(), marks, keys, fold).await
+        transact::run(&mut *self.writer().await?, self.known.as_ref(), marks, keys, decide).await
     }
 
     async fn state(&self, key: &str) -> Result<Option<StateRow>, StoreError> {

@@ -16,42 +16,74 @@ use super::{
     lot::Lot,
     params,
 };
-use crate::{Fold, Loaded, Mark, StateRow, StoreError};
+use crate::{Decide, Found, Loaded, Mark, StateRow, Step, StoreError};
 
 pub(super) async fn run(
     conn: &mut SqliteConnection,
     known: Option<&Mutex<Known>>,
     marks: &[Mark],
     keys: &[String],
-    fold: &mut Fold<'_>,
+    decide: &mut Decide<'_>,
 ) -> Result<(), StoreError> {
-    let remembered = known.and_then(|known| lock(known).load(marks, keys));
-    if let (Some(known), Some(loaded)) = (known, remembered) {
-        match decide(conn, Some(known), marks, loaded, fold).await {
-            Err(StoreError::Conflict) => keys.iter().for_each(|key| lock(known).forget(key)),
+    let mut batch = Batch { conn, known, marks, read: keys.to_vec() };
+    if let Some(loaded) = known.and_then(|known| lock(known).load(marks, keys)) {
+        match batch.run(loaded, decide).await {
+            Err(StoreError::Conflict) => batch.forget(),
             done => return done,
         }
     }
-    let loaded = read(conn, marks, keys).await?;
-    decide(conn, known, marks, loaded, fold).await
+    batch.read = keys.to_vec();
+    let loaded = read(batch.conn, marks, keys).await?;
+    let done = batch.run(loaded, decide).await;
+    if matches!(done, Err(StoreError::Conflict)) {
+        batch.forget();
+    }
+    done
 }
 
-async fn decide(
-    conn: &mut SqliteConnection,
-    known: Option<&Mutex<Known>>,
-    marks: &[Mark],
-    loaded: Loaded,
-    fold: &mut Fold<'_>,
-) -> Result<(), StoreError> {
-    let new: Vec<&Mark> =
-        marks.iter().zip(&loaded.fresh).filter_map(|(mark, new)| new.then_some(mark)).collect();
-    let writes = fold(loaded);
-    let written = known.map(|_| known::written(&writes));
-    Lot::batch(&new, writes)?.write(conn).await?;
-    if let (Some(known), Some(written)) = (known, written) {
-        lock(known).keep(written);
+struct Batch<'a> {
+    conn: &'a mut SqliteConnection,
+    known: Option<&'a Mutex<Known>>,
+    marks: &'a [Mark],
+    /// The keys of the states that it was given.
+    read: Vec<String>,
+}
+
+impl Batch<'_> {
+    async fn run(&mut self, loaded: Loaded, decide: &mut Decide<'_>) -> Result<(), StoreError> {
+        let new = self.marks.iter().zip(&loaded.fresh);
+        let new: Vec<&Mark> = new.filter_map(|(mark, new)| new.then_some(mark)).collect();
+        let mut found = Found::Begun(loaded);
+        let writes = loop {
+            match decide(found) {
+                Step::Read(keys) => found = Found::More(self.read_on(keys).await?),
+                Step::Write(writes) => break *writes,
+            }
+        };
+        let written = self.known.map(|_| known::written(&writes));
+        Lot::batch(&new, writes)?.write(self.conn).await?;
+        if let (Some(known), Some(written)) = (self.known, written) {
+            lock(known).keep(written);
+        }
+        Ok(())
     }
-    Ok(())
+
+    async fn read_on(&mut self, keys: Vec<String>) -> Result<Vec<StateRow>, StoreError> {
+        let remembered = self.known.and_then(|known| lock(known).load(&[], &keys));
+        let states = match remembered {
+            Some(loaded) => loaded.states,
+            None => read(self.conn, &[], &keys).await?.states,
+        };
+        self.read.extend(keys);
+        Ok(states)
+    }
+
+    /// Has the states that it was given read again.
+    fn forget(&self) {
+        if let Some(known) = self.known {
+            self.read.iter().for_each(|key| lock(known).forget(key));
+        }
+    }
 }
 
 fn lock(known: &Mutex<Known>) -> MutexGuard<'_, Known> {

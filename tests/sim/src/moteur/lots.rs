@@ -7,7 +7,7 @@ use service::{
     Service,
     banc::{Issue, Lot},
 };
-use store::{AskRow, InputKind, StoreError, Writes};
+use store::{AskRow, Found, InputKind, Step, StoreError, Writes};
 
 use super::Moteur;
 use crate::{
@@ -153,16 +153,18 @@ impl<S: Service> Moteur<S> {
         let (now, config, registre) = (m.now, &self.config, &self.registre);
         let refaites = std::mem::take(&mut self.refaites);
         let sabotage = self.sabotage.filter(|s| *s != Sabotage::SansBail || self.en_retard);
-        let mut seen = None;
-        let done = self.tables.transact(&marks, &keys, |mut loaded| {
-            if sabotage == Some(Sabotage::SansInbox) {
-                loaded.fresh.fill(true);
-            }
-            let (writes, issues) = lot.decide(loaded, now, config, registre);
-            seen = Some((Effets::of(&writes), issues));
-            abimer(writes, sabotage, dies, refaites)
+        let suivre = !m.malheur(200, "suites laissées au dépôt", &nom);
+        let mut effets = None;
+        let (done, issues) = lot.decide(now, config, registre, suivre, |decider| {
+            self.tables.batch(&marks, &keys, |found| match decider(sans_marques(found, sabotage)) {
+                Step::Read(keys) => Step::Read(keys),
+                Step::Write(writes) => {
+                    effets = Some(Effets::of(&writes));
+                    Step::Write(Box::new(abimer(*writes, sabotage, dies, refaites.clone())))
+                }
+            })
         });
-        let (effets, issues) = seen.expect("the fold ran");
+        let effets = effets.expect("it was decided");
         match done {
             Ok(()) => {}
             Err(StoreError::Conflict) if effets.solde() => {
@@ -200,13 +202,25 @@ impl<S: Service> Moteur<S> {
     /// Another replica commits first: everything is decided, nothing is kept.
     fn en_conflit(&mut self, lot: &Lot<S>, m: &Milieu) {
         let (now, config, registre) = (m.now, &self.config, &self.registre);
-        let refused = self.tables.transact(&lot.marks(), &lot.keys(), |loaded| {
-            let (mut writes, _) = lot.decide(loaded, now, config, registre);
-            writes.done_inputs.push((uuid::Uuid::nil(), -1));
-            writes
+        let (refused, _) = lot.decide(now, config, registre, true, |decider| {
+            self.tables.batch(&lot.marks(), &lot.keys(), |found| match decider(found) {
+                Step::Read(keys) => Step::Read(keys),
+                Step::Write(mut writes) => {
+                    writes.done_inputs.push((uuid::Uuid::nil(), -1));
+                    Step::Write(writes)
+                }
+            })
         });
         assert!(matches!(refused, Err(StoreError::Conflict)), "a lease that nobody holds");
     }
+}
+
+/// What a defect of the engine makes of what was found.
+fn sans_marques(mut found: Found, sabotage: Option<Sabotage>) -> Found {
+    if let (Found::Begun(loaded), Some(Sabotage::SansInbox)) = (&mut found, sabotage) {
+        loaded.fresh.fill(true);
+    }
+    found
 }
 
 /// What a defect of the engine makes of a decision.
