@@ -57,6 +57,8 @@ pub enum Evenement {
         /// Its dossier.
         dossier: u64,
     },
+    /// Take a text that PostgreSQL refuses.
+    Gater,
 }
 
 /// What may be done again after an attempt without a result; what the agency does.
@@ -170,6 +172,9 @@ impl Service for Victime {
             Input::Event(Evenement::Effet { entree, dossier }) => {
                 Ok(effet(etat, DossierId(dossier), &entree, cx))
             }
+            Input::Event(Evenement::Gater) => {
+                Ok(Decision::next(Etat { texte: "a\0b".to_owned(), ..etat }))
+            }
             Input::Event(Evenement::Amorce) => Ok(Decision::Ignore("amorce")),
         }
     }
@@ -228,6 +233,7 @@ fn recu(
             let event = Evenement::Effet { entree: entree.to_owned(), dossier: m.dossier.0 };
             suite(etat).map(|d| d.tell(format!("aval/{}", m.dossier.0 % 7), event))
         }
+        "gater" => suite(etat).map(|d| d.tell("aval/0", Evenement::Gater)),
         "reveil" => {
             let at = cx.now + TimeDelta::seconds(2);
             suite(etat).map(|d| d.wake_at(at, entree))

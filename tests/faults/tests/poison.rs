@@ -36,6 +36,9 @@ async fn every_poison_is_one_failure_and_the_batch_goes_on() {
         // What PostgreSQL refuses inside a JSON value, so that the whole statement fails.
         poison("nul", "valeur-refusee").avec_corps(corps("texte:a\\u0000b")),
         poison("nul-cle", "valeur-refusee").avec_corps(corps("cle:a\\u0000b")),
+        // What only what it tells makes of it: the state that told it keeps its own.
+        Entree::new("gater", 3, "gater").en_panne("valeur-refusee"),
+        Entree::new("dire", 7, "dire"),
         poison("demi", "corps-invalide").avec_corps(corps("texte:\\ud800")),
         Entree { message_type: Some("candidature.retiree.v9"), ..poison("v9", "version-inconnue") },
         Entree { message_type: Some("inconnu.v1"), ..poison("type", "type-inconnu") },

@@ -59,6 +59,7 @@ pub(crate) struct Etat {
     pub(crate) retraits: u32,
     pub(crate) confirmes: u32,
     pub(crate) reveils: u32,
+    pub(crate) texte: String,
 }
 
 incoming! {
@@ -70,7 +71,14 @@ incoming! {
 pub(crate) enum Evenement {
     Note,
     Demarrer,
-    Fermer { tache: Uuid, par: String },
+    Fermer {
+        tache: Uuid,
+        par: String,
+    },
+    /// Tells the next state of « suite/n » until 0.
+    Suivre(u32),
+    /// Keeps a text.
+    Garder(String),
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -128,6 +136,22 @@ impl Service for Compteur {
                     objet: "dossier/1".to_owned(),
                     champs: BTreeMap::from([("a-copier".to_owned(), "valeur".to_owned())]),
                 })),
+                "chaine" => Ok(Decision::next(etat).tell("suite/5", Evenement::Suivre(5))),
+                "long" => {
+                    etat.retraits += 1;
+                    let told =
+                        |d: Decision<Self>, n| d.tell(format!("branche/{n}"), Evenement::Note);
+                    let decision = Decision::next(etat).tell("suite/30", Evenement::Suivre(30));
+                    Ok((0..400).fold(decision, told))
+                }
+                "mauvais" => {
+                    etat.retraits += 1;
+                    let garder = |text: &str| Evenement::Garder(text.to_owned());
+                    Ok(Decision::next(etat)
+                        .tell("suite/bon", garder("avant"))
+                        .tell("suite/panique", garder("panique"))
+                        .tell("suite/bon", garder("après")))
+                }
                 "refus" => Err(Refusal::new("cause-refusee", "asked to")),
                 _ => {
                     etat.retraits += 1;
@@ -159,6 +183,19 @@ impl Service for Compteur {
                 etat.reveils += 1;
                 let par = format!("départ {}", etat.reveils);
                 Ok(Decision::next(etat).publish(&TacheFaite { tache: Uuid::nil(), faite_par: par }))
+            }
+            Input::Event(Evenement::Suivre(reste)) => {
+                etat.reveils += 1;
+                let decision = Decision::next(etat);
+                Ok(match reste.checked_sub(1) {
+                    Some(n) => decision.tell(format!("suite/{n}"), Evenement::Suivre(n)),
+                    None => decision,
+                })
+            }
+            Input::Event(Evenement::Garder(text)) => {
+                assert!(text != "panique", "asked to");
+                etat.texte.push_str(&text);
+                Ok(Decision::next(etat))
             }
             Input::Event(Evenement::Fermer { tache, par }) => {
                 Ok(Decision::next(etat).publish(&TacheFaite { tache, faite_par: par }))
@@ -318,9 +355,21 @@ impl Banc {
     }
 
     pub(crate) async fn etat(&self) -> Etat {
-        let row = self.store.state("dossier/1").await.expect("read").expect("exists");
+        self.etat_de("dossier/1").await.expect("exists")
+    }
+
+    pub(crate) async fn etat_de(&self, key: &str) -> Option<Etat> {
+        let row = self.store.state(key).await.expect("read")?;
         let body: serde_json::Value = serde_json::from_str(&row.body).expect("JSON");
-        serde_json::from_value(body["s"].clone()).expect("a state")
+        Some(serde_json::from_value(body["s"].clone()).expect("a state"))
+    }
+
+    /// Batches decided so far.
+    pub(crate) async fn lots(&self) -> u64 {
+        let text = self.metriques().await;
+        let count = text.lines().find_map(|l| l.strip_prefix("relais_batch_size_count{"));
+        let (_, count) = count.expect("is counted").split_once(' ').expect("a value");
+        count.parse().expect("a count")
     }
 
     pub(crate) fn client(&self) -> agency::HttpClient {

@@ -3,6 +3,7 @@
 
 mod banc;
 mod ops;
+mod suites;
 
 use std::time::Duration;
 

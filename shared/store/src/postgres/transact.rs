@@ -92,7 +92,6 @@ async fn load(
 /// Locks and reads more states. They come out of the one order, so that nobody waits for them: two
 /// replicas that waited for each other would both stand still until the database breaks them up.
 async fn read_on(conn: &mut PgConnection, keys: &[String]) -> Result<Vec<StateRow>, StoreError> {
-    failpoint("batch-reads-on");
     let found = sqlx::query(
         "select key, version, body::text from state where key = any($1) for no key update nowait",
     )

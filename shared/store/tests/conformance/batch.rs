@@ -1,6 +1,6 @@
 //! `transact`: all or nothing, marks, versions.
 
-use store::{SharedStore, StoreError, Writes};
+use store::{Found, SharedStore, Step, StoreError, Writes};
 
 use crate::fixtures::{
     at, commit, event, failure, id, lease, mark, message, put_inputs, save, version,
@@ -31,6 +31,45 @@ pub(crate) async fn a_batch_marks_loads_folds_and_writes(a: SharedStore, b: Shar
     let (now, until) = lease(1);
     assert_eq!(b.claim_outbox(now, until, 9).await.expect("claims").len(), 1);
     assert_eq!(b.claim_inputs(now, until, 9).await.expect("claims").len(), 1);
+}
+
+pub(crate) async fn a_batch_reads_on_before_it_writes(a: SharedStore, b: SharedStore) {
+    let states = vec![save("k1", None, 1), save("k2", None, 1)];
+    commit(&a, Writes { states, ..Writes::default() }).await.expect("commits");
+    let begin = ["k1".to_owned()];
+    let write = |expected| Writes {
+        states: vec![save("k1", Some(1), 2), save("k2", Some(expected), 2), save("k3", None, 1)],
+        ..Writes::default()
+    };
+    let run = async |expected| {
+        let mut given = Vec::new();
+        let done = a
+            .batch(&[mark("s", "1")], &begin, &mut |found| {
+                let (states, next) = match found {
+                    Found::Begun(loaded) => (loaded.states, vec!["k2".to_owned(), "k3".to_owned()]),
+                    Found::More(states) => (states, Vec::new()),
+                };
+                given.push(states.into_iter().map(|s| (s.key, s.version)).collect::<Vec<_>>());
+                if next.is_empty() {
+                    Step::Write(Box::new(write(expected)))
+                } else {
+                    Step::Read(next)
+                }
+            })
+            .await;
+        (given, done)
+    };
+    let (_, refused) = run(7).await;
+    assert!(matches!(refused, Err(StoreError::Conflict)), "{refused:?}");
+    assert_eq!(version(&b, "k3").await, None, "nothing was changed");
+    let (given, done) = run(1).await;
+    done.expect("commits");
+    assert_eq!(given, [[("k1".to_owned(), 1)], [("k2".to_owned(), 1)]], "k3 does not exist");
+    for (key, at) in [("k1", 2), ("k2", 2), ("k3", 1)] {
+        assert_eq!(version(&b, key).await, Some(at), "{key}");
+    }
+    let (_, refused) = run(1).await;
+    assert!(matches!(refused, Err(StoreError::Conflict)), "all have moved: {refused:?}");
 }
 
 pub(crate) async fn marks_are_new_once(a: SharedStore, b: SharedStore) {

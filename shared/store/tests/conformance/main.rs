@@ -59,7 +59,7 @@ macro_rules! cases {
 
 cases! {
     batch:
-        a_batch_marks_loads_folds_and_writes,
+        a_batch_marks_loads_folds_and_writes, a_batch_reads_on_before_it_writes,
         marks_are_new_once,
         a_key_given_twice_is_loaded_once,
         versions_are_checked,

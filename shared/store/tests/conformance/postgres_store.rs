@@ -8,12 +8,12 @@ use std::{
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use store::{
-    Loaded, SharedStore, Store, StoreError, Writes,
+    Found, Loaded, SharedStore, Step, Store, StoreError, Writes,
     postgres::{PostgresStore, create_database_if_missing, drop_schema},
 };
 
 use crate::fixtures::{
-    ask, assert_json, at, event, id, lease, mark, only, put_asks, put_inputs, save, version,
+    ask, assert_json, at, commit, event, id, lease, mark, only, put_asks, put_inputs, save, version,
 };
 
 /// One schema, dropped at the end of a case that passes.
@@ -239,6 +239,33 @@ async fn create(store: SharedStore, n: &str, both: Arc<Barrier>) -> Result<(), S
         Writes { states: vec![save("k", None, 1)], ..Writes::default() }
     };
     store.transact(&[mark("s", n)], &keys, &mut fold).await
+}
+
+/// Who waited for the other here would wait for ever.
+#[tokio::test]
+async fn a_state_that_somebody_holds_is_not_waited_for_on_the_way() {
+    let database = database!("held");
+    let [a, b] = database.open_two().await;
+    let states = vec![save("k1", None, 1), save("k2", None, 1)];
+    commit(&a, Writes { states, ..Writes::default() }).await.expect("commits");
+    let mut conn = database.raw().await;
+    sqlx::query("begin").execute(&mut conn).await.expect("begins");
+    let schema = &database.schema;
+    sqlx::query(AssertSqlSafe(format!("select 1 from {schema}.state where key = 'k2' for update")))
+        .execute(&mut conn)
+        .await
+        .expect("locks");
+    let mut read_on = |found| match found {
+        Found::Begun(_) => Step::Read(vec!["k2".to_owned()]),
+        Found::More(_) => Step::Write(Box::default()),
+    };
+    let keys = ["k1".to_owned()];
+    let refused = b.batch(&[], &keys, &mut read_on).await;
+    assert!(matches!(refused, Err(StoreError::Conflict)), "{refused:?}");
+    sqlx::query("rollback").execute(&mut conn).await.expect("releases");
+    conn.close().await.expect("closes");
+    b.batch(&[], &keys, &mut read_on).await.expect("nobody holds it any more");
+    database.finish([a, b]).await;
 }
 
 #[tokio::test]
