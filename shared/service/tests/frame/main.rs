@@ -2,6 +2,7 @@
 //! service, each promise caused.
 
 mod banc;
+mod compteur;
 mod ops;
 mod suites;
 
