@@ -70,7 +70,7 @@ pub(super) async fn failed(
     if ours.rows_affected() == 0 {
         return Ok(false);
     }
-    Lot::default().and_failures(vec![failure], outbox)?.write(&mut tx).await?;
+    Lot::failures(vec![failure], outbox)?.write(&mut tx).await?;
     tx.commit().await?;
     Ok(true)
 }

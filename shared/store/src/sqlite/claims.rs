@@ -165,7 +165,7 @@ pub(super) async fn outbox_later(
     .execute(&mut *tx)
     .await?;
     if ours.rows_affected() > 0 {
-        Lot::default().and_failures(failures, outbox)?.write(&mut tx).await?;
+        Lot::failures(failures, outbox)?.write(&mut tx).await?;
     }
     Ok(tx.commit().await?)
 }

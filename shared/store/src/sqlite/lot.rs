@@ -3,7 +3,7 @@
 
 use sqlx::SqliteConnection;
 
-use super::params;
+use super::params::{self, Bodies};
 use crate::{FailureRow, InputRow, Mark, OutboxRow, StoreError, Writes, rows};
 
 /// The view and the trigger behind it, made on each connection that writes.
@@ -28,6 +28,7 @@ pub(super) struct Lot {
     opened: Option<String>,
     ended: Option<String>,
     journal: Option<String>,
+    bodies: Bodies,
 }
 
 impl Lot {
@@ -36,45 +37,60 @@ impl Lot {
         let (created, changed) = rows::by_expectation(&writes.states);
         let done_inputs = rows::once(&writes.done_inputs);
         let done_answers = rows::once(&writes.done_answers);
+        let mut lot = Self::inputs(writes.inputs)?;
+        let bodies = &mut lot.bodies;
+        let (created, changed) = (
+            some(&created, |rows| params::created(rows, bodies))?,
+            some(&changed, |rows| params::changed(rows, bodies))?,
+        );
+        let asks = some(&writes.asks, |rows| params::asks(rows, bodies))?;
+        let lease = writes.outbox_lease;
+        let outbox = some(&writes.outbox, |rows| params::outbox(rows, lease, bodies))?;
+        let failures = rows::failures(writes.failures);
+        let failures = some(&failures, |rows| params::failures(rows, bodies))?;
         Ok(Self {
             marks: some(marks, params::marks)?,
             done_inputs: some(&done_inputs, params::settled)?,
             done_answers: some(&done_answers, params::settled)?,
             cancel_wakes: some(&writes.cancel_wakes, params::array)?,
             cancel_asks: some(&writes.cancel_asks, params::array)?,
-            created: some(&created, params::created)?,
-            changed: some(&changed, params::changed)?,
-            asks: some(&writes.asks, params::asks)?,
+            created,
+            changed,
+            asks,
             closed: some(&writes.close_failures, params::array)?,
             opened: some(&writes.open_tasks, params::tasks)?,
             ended: some(&writes.close_tasks, params::array)?,
             journal: some(&rows::journal(writes.journal), params::journal)?,
-            outbox: some(&writes.outbox, |rows| params::outbox(rows, writes.outbox_lease))?,
-            failures: some(&rows::failures(writes.failures), params::failures)?,
-            ..Self::inputs(writes.inputs)?
+            outbox,
+            failures,
+            ..lot
         })
     }
 
     /// Inputs alone.
     pub(super) fn inputs(inputs: Vec<InputRow>) -> Result<Self, StoreError> {
         let inputs = rows::Inputs::new(inputs);
+        let mut bodies = Bodies::default();
         Ok(Self {
-            wakes: some(&inputs.wakes, params::inputs)?,
-            inputs: some(&inputs.others, params::inputs)?,
+            wakes: some(&inputs.wakes, |rows| params::inputs(rows, &mut bodies))?,
+            inputs: some(&inputs.others, |rows| params::inputs(rows, &mut bodies))?,
+            bodies,
             ..Self::default()
         })
     }
 
     /// Failures, and messages to publish.
-    pub(super) fn and_failures(
-        self,
+    pub(super) fn failures(
         failures: Vec<FailureRow>,
         outbox: &[OutboxRow],
     ) -> Result<Self, StoreError> {
+        let mut bodies = Bodies::default();
+        let failures = rows::failures(failures);
         Ok(Self {
-            failures: some(&rows::failures(failures), params::failures)?,
-            outbox: some(outbox, |rows| params::outbox(rows, None))?,
-            ..self
+            failures: some(&failures, |rows| params::failures(rows, &mut bodies))?,
+            outbox: some(outbox, |rows| params::outbox(rows, None, &mut bodies))?,
+            bodies,
+            ..Self::default()
         })
     }
 
@@ -87,8 +103,8 @@ impl Lot {
         sqlx::query(
             "insert into temp.lot (marks, done_inputs, done_answers, cancel_wakes, cancel_asks,
                                    created, changed, outbox, asks, wakes, inputs, closed, failures,
-                                   opened, ended, journal)
-             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+                                   opened, ended, journal, bodies)
+             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
         )
         .bind(self.marks)
         .bind(self.done_inputs)
@@ -106,6 +122,7 @@ impl Lot {
         .bind(self.opened)
         .bind(self.ended)
         .bind(self.journal)
+        .bind(self.bodies.into_blob())
         .execute(conn)
         .await?;
         Ok(())

@@ -26,6 +26,41 @@ pub(super) fn array<T: Serialize>(rows: impl IntoIterator<Item = T>) -> Result<S
     Ok(text)
 }
 
+/// The bodies of many rows, one after the other, behind a byte that is nobody's: of an empty blob
+/// SQLite's `substr` gives null, not an empty one.
+pub(super) struct Bodies(Vec<u8>);
+
+impl Default for Bodies {
+    fn default() -> Self {
+        Self(vec![0])
+    }
+}
+
+/// Where a body begins, counted from 1, and how long it is, in bytes.
+type Place = (usize, usize);
+
+impl Bodies {
+    /// As one parameter.
+    pub(super) fn into_blob(self) -> Vec<u8> {
+        self.0
+    }
+
+    fn bytes(&mut self, body: &[u8]) -> Place {
+        let place = (self.0.len() + 1, body.len());
+        self.0.extend_from_slice(body);
+        place
+    }
+
+    /// # Errors
+    /// [`StoreError::Data`] when it holds NUL, which PostgreSQL refuses.
+    fn text(&mut self, body: &str) -> Result<Place, StoreError> {
+        if body.contains('\0') {
+            return Err(StoreError::Data("a text holds NUL".into()));
+        }
+        Ok(self.bytes(body.as_bytes()))
+    }
+}
+
 /// Whether encoded JSON holds the character NUL; an escaped backslash followed by `u0000` is not.
 fn holds_nul(json: &str) -> bool {
     json.match_indices("\\u0000").any(|(at, _)| {
@@ -38,18 +73,27 @@ pub(super) fn marks<M: Borrow<Mark>>(marks: &[M]) -> Result<String, StoreError> 
     array(marks.iter().map(Borrow::borrow).map(|mark| (mark.day, &mark.source, &mark.id)))
 }
 
-pub(super) fn created(states: &[&StateWrite]) -> Result<String, StoreError> {
-    array(states.iter().map(|state| {
+pub(super) fn created(states: &[&StateWrite], bodies: &mut Bodies) -> Result<String, StoreError> {
+    let mut encoded = Vec::with_capacity(states.len());
+    for state in states {
         let (etape, depuis) = stage(state);
-        (&state.key, state.version, &state.body, etape, depuis)
-    }))
+        let (place, length) = bodies.text(&state.body)?;
+        encoded.push((&state.key, state.version, place, length, etape, depuis));
+    }
+    array(encoded)
 }
 
-pub(super) fn changed(states: &[(&StateWrite, i64)]) -> Result<String, StoreError> {
-    array(states.iter().map(|(state, at)| {
+pub(super) fn changed(
+    states: &[(&StateWrite, i64)],
+    bodies: &mut Bodies,
+) -> Result<String, StoreError> {
+    let mut encoded = Vec::with_capacity(states.len());
+    for (state, at) in states {
         let (etape, depuis) = stage(state);
-        (&state.key, state.version, &state.body, at, etape, depuis)
-    }))
+        let (place, length) = bodies.text(&state.body)?;
+        encoded.push((&state.key, state.version, place, length, at, etape, depuis));
+    }
+    array(encoded)
 }
 
 fn stage(state: &StateWrite) -> (Option<&'static str>, Option<i64>) {
@@ -57,34 +101,47 @@ fn stage(state: &StateWrite) -> (Option<&'static str>, Option<i64>) {
     (state.etape.map(|etape| etape.nom), depuis.map(|at| at.timestamp_micros()))
 }
 
-pub(super) fn inputs(inputs: &[InputRow]) -> Result<String, StoreError> {
-    array(inputs.iter().map(|row| {
-        let context = (&row.context.traceparent, &row.context.correlation_id);
-        let kind = rows::kind_text(row.kind);
-        let due = row.due_at.timestamp_micros();
-        (row.id, &row.key, kind, &row.name, due, &row.body, &row.cause, context.0, context.1)
-    }))
+pub(super) fn inputs(inputs: &[InputRow], bodies: &mut Bodies) -> Result<String, StoreError> {
+    let mut encoded = Vec::with_capacity(inputs.len());
+    for row in inputs {
+        let (place, length) = bodies.text(&row.body)?;
+        encoded.push((
+            row.id,
+            &row.key,
+            rows::kind_text(row.kind),
+            &row.name,
+            row.due_at.timestamp_micros(),
+            place,
+            length,
+            &row.cause,
+            &row.context.traceparent,
+            &row.context.correlation_id,
+        ));
+    }
+    array(encoded)
 }
 
 pub(super) fn outbox(
     outbox: &[OutboxRow],
     lease: Option<(i64, DateTime<Utc>)>,
+    bodies: &mut Bodies,
 ) -> Result<String, StoreError> {
     let (token, until) =
         lease.map_or((0, None), |(token, until)| (token, Some(until.timestamp_micros())));
     let mut encoded = Vec::with_capacity(outbox.len());
     for row in outbox {
-        let head = rows::head(&row.envelope)?;
-        let (text, hex) = bytes(&row.envelope.data);
+        let head = bodies.text(&rows::head(&row.envelope)?)?;
+        let data = bodies.bytes(&row.envelope.data);
         let written = row.envelope.time.timestamp_micros();
         encoded.push((
             row.id,
             &row.exchange,
             &row.routing_key,
             i64::from(row.mandatory),
-            head,
-            text,
-            hex,
+            head.0,
+            head.1,
+            data.0,
+            data.1,
             written,
             token,
             until,
@@ -93,14 +150,17 @@ pub(super) fn outbox(
     array(encoded)
 }
 
-pub(super) fn asks(asks: &[AskRow]) -> Result<String, StoreError> {
-    array(asks.iter().map(|row| {
-        (
+pub(super) fn asks(asks: &[AskRow], bodies: &mut Bodies) -> Result<String, StoreError> {
+    let mut encoded = Vec::with_capacity(asks.len());
+    for row in asks {
+        let (place, length) = bodies.text(&row.body)?;
+        encoded.push((
             row.id,
             &row.key,
             &row.kind,
             &row.agency,
-            &row.body,
+            place,
+            length,
             row.due_at.timestamp_micros(),
             row.created_at.timestamp_micros(),
             row.attempts,
@@ -109,13 +169,14 @@ pub(super) fn asks(asks: &[AskRow]) -> Result<String, StoreError> {
             &row.cause,
             &row.context.traceparent,
             &row.context.correlation_id,
-        )
-    }))
+        ));
+    }
+    array(encoded)
 }
 
-pub(super) fn failures(failures: &[FailureRow]) -> Result<String, StoreError> {
+pub(super) fn failures(failures: &[FailureRow], bodies: &mut Bodies) -> Result<String, StoreError> {
     array(failures.iter().map(|row| {
-        let (text, hex) = bytes(&row.body);
+        let (place, length) = bodies.bytes(&row.body);
         (
             row.id,
             &row.key,
@@ -123,8 +184,8 @@ pub(super) fn failures(failures: &[FailureRow]) -> Result<String, StoreError> {
             &row.kind,
             &row.code,
             &row.reason,
-            text,
-            hex,
+            place,
+            length,
             &row.meta,
             row.first_seen.timestamp_micros(),
             row.attempts,
@@ -152,20 +213,6 @@ pub(super) fn settled(rows: &[(Uuid, i64)]) -> Result<String, StoreError> {
     array(rows)
 }
 
-/// Bytes in JSON: as text when they are, else in hexadecimal.
-fn bytes(data: &[u8]) -> (Option<&str>, Option<String>) {
-    match std::str::from_utf8(data) {
-        Ok(text) if !text.contains('\0') => (Some(text), None),
-        _ => (None, Some(hex(data))),
-    }
-}
-
-fn hex(data: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digit = |n: u8| char::from(DIGITS[usize::from(n)]);
-    data.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -178,9 +225,12 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_no_text_go_as_hexadecimal() {
-        assert_eq!(bytes("é".as_bytes()), (Some("é"), None));
-        assert_eq!(bytes(&[0xff, 0x00]), (None, Some("ff00".to_owned())));
-        assert_eq!(bytes(b"a\0"), (None, Some("6100".to_owned())));
+    fn bodies_follow_each_other() {
+        let mut bodies = Bodies::default();
+        assert_eq!(bodies.text("é").expect("text"), (2, 2));
+        assert_eq!(bodies.bytes(&[0xff, 0x00]), (4, 2));
+        assert_eq!(bodies.text("").expect("text"), (6, 0));
+        assert!(bodies.text("a\0b").is_err());
+        assert_eq!(bodies.into_blob(), [0x00, 0xc3, 0xa9, 0xff, 0x00]);
     }
 }
