@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::operations::cli::{FailuresCommande, TasksCommande};
+use crate::{
+    operations::cli::{FailuresCommande, TasksCommande},
+    rpps::cli::RppsCommande,
+};
 
 /// Relais : porte la candidature d'un médecin volontaire à travers toutes les agences du
 /// programme « Un médecin près de chez vous ».
@@ -31,6 +34,9 @@ pub(crate) enum Commande {
     /// Examine le courtier, les bases, l'horloge, le référentiel et les certificats ; code 1 s'il y
     /// a une erreur.
     Doctor(DoctorArgs),
+    /// Compare, condense ou invente des extractions de l'Annuaire Santé.
+    #[command(subcommand)]
+    Rpps(RppsCommande),
     /// Traite les pannes : ce que les services n'ont pas su faire seuls.
     #[command(subcommand)]
     Failures(FailuresCommande),

@@ -6,6 +6,7 @@ mod demo;
 mod doctor;
 mod operations;
 mod plateforme;
+mod rpps;
 mod run;
 mod secrets;
 mod simulateurs;
@@ -81,6 +82,11 @@ async fn executer(commande: Commande) -> ExitCode {
             Ok(code) => code,
             Err(service::StartError::Config(text)) => usage(&text),
             Err(error) => fail(&error),
+        },
+        Commande::Rpps(commande) => match rpps::rpps(&commande) {
+            Ok(code) => code,
+            Err(rpps::RppsError::Usage(text)) => usage(&text),
+            Err(error @ rpps::RppsError::Refus(_)) => fail(&error),
         },
         Commande::Failures(commande) => operation(operations::failures(commande).await),
         Commande::Tasks(commande) => operation(operations::tasks(commande).await),

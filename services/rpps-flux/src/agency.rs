@@ -3,7 +3,7 @@
 
 use std::{
     fs::{self, File},
-    io::{self, BufReader},
+    io,
     path::{Path, PathBuf},
 };
 
@@ -14,7 +14,6 @@ use tokio::sync::Mutex;
 use crate::{
     Answer, Integration, Lot,
     config::Config,
-    diff,
     extraction::{self, LectureError, Refus},
     source::{Source, SourceError},
     state::{Fiche, Observation},
@@ -239,13 +238,13 @@ fn construire(
 ) -> Result<(), LectureError> {
     let precedente = Vue::ouvrir(data_dir, titre.extrait)?;
     let mut chantier = Chantier::new(data_dir, titre)?;
-    let source = BufReader::with_capacity(256 * 1024, File::open(fichier)?);
+    let source = File::open(fichier)?;
     let max = regles.illisibles_max_pour_mille;
-    let result = extraction::parcourir(titre.extrait, source, max, |l| chantier.ajouter(&l))
+    let result = extraction::parcourir(titre.extrait, &source, max, |l| chantier.ajouter(&l))
         .and_then(|releve| {
             let trie = chantier.trier()?;
             let mut comptes = match &precedente {
-                Some(vue) => diff::comparer(vue.entrees()?, &trie.index)?,
+                Some(vue) => Comptes::comparer(vue.entrees()?, &trie.index)?,
                 None => Comptes::default(),
             };
             comptes.lignes = releve.lignes;

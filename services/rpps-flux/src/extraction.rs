@@ -1,15 +1,15 @@
 //! Reads one daily extract, line by line, in bounded memory; refuses it as a whole when it cannot
 //! be what it should be.
 
-use std::{
-    borrow::Cow,
-    io::{self, BufRead, Read},
-};
+use std::{borrow::Cow, io};
+
+use memchr::memchr;
 
 use crate::wire::{Entete, Extrait, Lecture, Ligne};
 
-/// Longest line accepted, in bytes; real ones have about 500.
-const LIGNE_MAX: u64 = 64 * 1024;
+mod blocs;
+
+pub use blocs::{BLOC, Bloc, Decoupe, LIGNE_MAX, Octets, Tampon};
 
 /// Why an extract is refused; the previous view stays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,62 +78,108 @@ pub struct Releve {
     pub windows_1252: bool,
 }
 
+/// An extract whose header was read.
+#[derive(Clone, Debug)]
+pub struct Ouverture {
+    /// Its columns.
+    pub entete: Entete,
+    /// The header is in Windows-1252.
+    pub windows_1252: bool,
+    /// How the rest is cut.
+    pub decoupe: Decoupe,
+}
+
+/// Reads the header of an extract, with or without BOM.
+///
+/// # Errors
+/// [`LectureError`].
+pub fn ouvrir(
+    extrait: Extrait,
+    source: &(impl Octets + ?Sized),
+    bloc: usize,
+) -> Result<Ouverture, LectureError> {
+    let taille = source.taille()?;
+    let mut octets = vec![0; LIGNE_MAX];
+    let lus = source.lire_a(&mut octets, 0)?;
+    let debut = &octets[..lus];
+    if debut.is_empty() {
+        return Err(LectureError::Refus(Refus::Vide));
+    }
+    let fin = memchr(b'\n', debut).ok_or(LectureError::Refus(Refus::Tronquee))?;
+    let ligne = debut[..fin].strip_suffix(b"\r").unwrap_or(&debut[..fin]);
+    let mut releve = Releve::default();
+    let texte = decoder(ligne.strip_prefix(b"\xef\xbb\xbf").unwrap_or(ligne), &mut releve);
+    let entete = Entete::lire(extrait, &texte).ok_or(LectureError::Refus(Refus::EnteteInconnue))?;
+    let decoupe = Decoupe::new(fin as u64 + 1, taille, bloc);
+    Ok(Ouverture { entete, windows_1252: releve.windows_1252, decoupe })
+}
+
 /// Reads every row of an extract and gives each one that Relais may need to `chaque`.
 ///
 /// # Errors
 /// [`LectureError`] when the extract is refused or a file cannot be read or written.
 pub fn parcourir(
     extrait: Extrait,
-    mut source: impl BufRead,
+    source: &(impl Octets + ?Sized),
     illisibles_max_pour_mille: u64,
     mut chaque: impl FnMut(Ligne) -> io::Result<()>,
 ) -> Result<Releve, LectureError> {
-    let mut releve = Releve::default();
-    let mut tampon = Vec::new();
-    if !lire_ligne(&mut source, &mut tampon)? {
-        return Err(LectureError::Refus(Refus::Vide));
+    let Ouverture { entete, windows_1252, decoupe } = ouvrir(extrait, source, BLOC)?;
+    let mut releve = Releve { windows_1252, ..Releve::default() };
+    let mut tampon = Tampon::pour(&decoupe);
+    for rang in decoupe.blocs() {
+        decoupe.lire(source, rang, &mut tampon)?.chaque(|_, ligne| {
+            releve.lignes += 1;
+            match entete.ligne(&decoder(ligne, &mut releve)) {
+                Lecture::Ligne(ligne) => chaque(ligne)?,
+                Lecture::Autre => {}
+                Lecture::Illisible => releve.illisibles += 1,
+            }
+            Ok(())
+        })?;
     }
-    let entete = decoder(tampon.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&tampon), &mut releve);
-    let Some(entete) = Entete::lire(extrait, &entete) else {
-        return Err(LectureError::Refus(Refus::EnteteInconnue));
-    };
-    while lire_ligne(&mut source, &mut tampon)? {
-        if tampon.is_empty() {
-            continue;
-        }
-        releve.lignes += 1;
-        match entete.ligne(&decoder(&tampon, &mut releve)) {
-            Lecture::Ligne(ligne) => chaque(ligne)?,
-            Lecture::Autre => {}
-            Lecture::Illisible => releve.illisibles += 1,
-        }
-    }
-    if releve.lignes == 0 {
-        return Err(LectureError::Refus(Refus::Vide));
-    }
-    if releve.illisibles * 1_000 > releve.lignes * illisibles_max_pour_mille {
-        return Err(LectureError::Refus(Refus::LignesIllisibles));
-    }
+    releve.juger(illisibles_max_pour_mille)?;
     Ok(releve)
 }
 
-/// Reads the next line without its end; false after the last one.
-fn lire_ligne(source: &mut impl BufRead, tampon: &mut Vec<u8>) -> Result<bool, LectureError> {
-    tampon.clear();
-    if source.take(LIGNE_MAX).read_until(b'\n', tampon)? == 0 {
-        return Ok(false);
+/// The line at a place, without its end.
+///
+/// # Errors
+/// [`Refus::Tronquee`] when it does not end, or is too long.
+pub(crate) fn ligne_a<'t>(
+    source: &(impl Octets + ?Sized),
+    place: u64,
+    tampon: &'t mut Vec<u8>,
+) -> Result<&'t [u8], LectureError> {
+    for taille in [2 * 1024, LIGNE_MAX] {
+        tampon.resize(taille, 0);
+        let lus = source.lire_a(tampon, place)?;
+        if let Some(fin) = memchr(b'\n', &tampon[..lus]) {
+            let ligne = &tampon[..fin];
+            return Ok(ligne.strip_suffix(b"\r").unwrap_or(ligne));
+        }
     }
-    if tampon.pop() != Some(b'\n') {
-        return Err(LectureError::Refus(Refus::Tronquee));
+    Err(LectureError::Refus(Refus::Tronquee))
+}
+
+impl Releve {
+    /// Refuses an extract without rows, or with too many that cannot be read.
+    ///
+    /// # Errors
+    /// [`LectureError::Refus`].
+    pub fn juger(&self, illisibles_max_pour_mille: u64) -> Result<(), LectureError> {
+        if self.lignes == 0 {
+            return Err(LectureError::Refus(Refus::Vide));
+        }
+        if self.illisibles * 1_000 > self.lignes * illisibles_max_pour_mille {
+            return Err(LectureError::Refus(Refus::LignesIllisibles));
+        }
+        Ok(())
     }
-    if tampon.last() == Some(&b'\r') {
-        tampon.pop();
-    }
-    Ok(true)
 }
 
 /// UTF-8, or else Windows-1252: one ANS test extract (CT-AMAR, 3-UPDATES) is not UTF-8.
-fn decoder<'a>(octets: &'a [u8], releve: &mut Releve) -> Cow<'a, str> {
+pub(crate) fn decoder<'a>(octets: &'a [u8], releve: &mut Releve) -> Cow<'a, str> {
     if let Ok(texte) = str::from_utf8(octets) {
         return Cow::Borrowed(texte);
     }

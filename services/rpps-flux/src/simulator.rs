@@ -24,9 +24,11 @@ use kernel::{Clock, Tasks};
 
 mod fichiers;
 mod monde;
+mod national;
 
 pub use monde::Fiche;
 use monde::Monde;
+pub use national::{DeuxJours, Jour};
 
 /// The usual name of a service's simulator.
 pub type Simulateur = RppsSimule;

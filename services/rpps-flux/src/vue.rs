@@ -14,7 +14,10 @@ use std::{
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
-use crate::wire::{Extrait, Ligne};
+use crate::{
+    diff::{self, Comparable},
+    wire::{Extrait, Ligne},
+};
 
 /// Version of the three files' form.
 const VERSION: u32 = 1;
@@ -63,6 +66,20 @@ impl Entree {
         let number =
             |at: usize| bytes[at..at + 8].iter().fold(0_u64, |n, byte| (n << 8) | u64::from(*byte));
         Self { rpps: number(0), empreinte: number(8), place: number(16) }
+    }
+}
+
+/// A row of the view is its person's, and says what its fingerprint says.
+impl Comparable for Entree {
+    type Identite = u64;
+    type Contenu = u64;
+
+    fn identite(&self) -> u64 {
+        self.rpps
+    }
+
+    fn contenu(&self) -> u64 {
+        self.empreinte
     }
 }
 
@@ -184,6 +201,33 @@ pub struct Comptes {
     pub modifications: u64,
     /// RPPS numbers with a change that is told, ascending.
     pub changes: Vec<u64>,
+}
+
+impl Comptes {
+    /// Counts what differs between two views, and lists the persons with a change that is told.
+    ///
+    /// # Errors
+    /// When the previous index cannot be read.
+    pub fn comparer(
+        avant: impl Iterator<Item = io::Result<Entree>>,
+        apres: &[Entree],
+    ) -> io::Result<Self> {
+        let mut changes = Vec::new();
+        let ecarts = diff::comparer(avant, apres, |groupe| {
+            let mut lignes = groupe.anciennes.iter().chain(groupe.nouvelles);
+            if let Some(entree) = lignes.find(|entree| entree.utile()) {
+                changes.push(entree.rpps);
+            }
+            Ok(())
+        })?;
+        Ok(Self {
+            lignes: apres.len() as u64,
+            ajouts: ecarts.ajouts,
+            retraits: ecarts.retraits,
+            modifications: ecarts.modifications,
+            changes,
+        })
+    }
 }
 
 impl Trie {

@@ -10,6 +10,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::state::{Carte, Fiche};
 
+mod entete;
+
+pub use entete::Entete;
+pub(crate) use entete::numero_rpps;
+
 /// NOS TRE_G15: doctor.
 pub const PROFESSION_MEDECIN: &str = "10";
 
@@ -77,14 +82,6 @@ impl Extrait {
     }
 }
 
-/// Where the values are in the rows of one file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entete {
-    extrait: Extrait,
-    nombre: usize,
-    rangs: Vec<Option<usize>>,
-}
-
 /// One row, reduced.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ligne {
@@ -107,46 +104,6 @@ pub enum Lecture {
     Illisible,
 }
 
-impl Entete {
-    /// Finds the columns; `None` when a required one is missing or appears twice.
-    pub fn lire(extrait: Extrait, ligne: &str) -> Option<Self> {
-        let noms: Vec<String> = valeurs(ligne).iter().map(|nom| normaliser_colonne(nom)).collect();
-        let nombre =
-            if noms.last().is_some_and(String::is_empty) { noms.len() - 1 } else { noms.len() };
-        let mut rangs = Vec::new();
-        for (voulue, requise) in extrait.colonnes() {
-            let mut found = noms.iter().enumerate().filter(|(_, nom)| nom == voulue);
-            match (found.next(), found.next(), requise) {
-                (Some((rang, _)), None, _) => rangs.push(Some(rang)),
-                (None, _, false) => rangs.push(None),
-                (None, _, true) | (Some(_), Some(_), _) => return None,
-            }
-        }
-        Some(Self { extrait, nombre, rangs })
-    }
-
-    /// Reads one row.
-    pub fn ligne(&self, ligne: &str) -> Lecture {
-        let valeurs = valeurs(ligne);
-        let trailing = valeurs.len() == self.nombre + 1 && valeurs.last() == Some(&"");
-        if valeurs.len() != self.nombre && !trailing {
-            return Lecture::Illisible;
-        }
-        let lues: Vec<&str> =
-            self.rangs.iter().map(|r| r.map_or("", |rang| valeurs[rang].trim())).collect();
-        if !lues[0].is_empty() && lues[0] != TYPE_RPPS {
-            return Lecture::Autre;
-        }
-        let Some(rpps) = numero_rpps(lues[1]) else { return Lecture::Autre };
-        let (utile, texte) = match self.extrait {
-            Extrait::Activites => (lues[4] == PROFESSION_MEDECIN, lues[2..].join("|")),
-            Extrait::Cartes => (lues[2] == TYPE_CPS, carte_reduite(&lues)),
-        };
-        let texte = texte.chars().filter(|c| !c.is_control()).collect();
-        Lecture::Ligne(Ligne { rpps, utile, texte })
-    }
-}
-
 /// TRE_R87: the card of a practising professional; CPF is held in training.
 const TYPE_CPS: &str = "CPS";
 
@@ -159,26 +116,6 @@ fn carte_reduite(lues: &[&str]) -> String {
 
 fn valeurs(ligne: &str) -> Vec<&str> {
     ligne.split('|').collect()
-}
-
-/// 11 digits, or an IDNPS (`8` + RPPS). The key is not checked here: nobody follows a wrong number.
-fn numero_rpps(texte: &str) -> Option<u64> {
-    let digits = match texte.len() {
-        11 => texte,
-        12 => texte.strip_prefix('8')?,
-        _ => return None,
-    };
-    if digits.bytes().all(|b| b.is_ascii_digit()) { digits.parse().ok() } else { None }
-}
-
-/// Lower case, without accents, letters and digits only: `Code Département (structure)` becomes
-/// `codedepartementstructure`.
-fn normaliser_colonne(nom: &str) -> String {
-    nom.chars()
-        .map(sans_accent)
-        .collect::<String>()
-        .to_ascii_lowercase()
-        .replace(|c: char| !c.is_ascii_alphanumeric(), "")
 }
 
 /// A name as it is compared: upper case, without accents, hyphens, apostrophes and spaces.

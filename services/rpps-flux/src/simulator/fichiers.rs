@@ -10,7 +10,7 @@ use super::{
     monde::{Activite, Monde, Personne},
 };
 
-const ENTETE_ACTIVITES: &str = "Type d'identifiant PP|Identifiant PP|Identification nationale PP|\
+pub(super) const ENTETE_ACTIVITES: &str = "Type d'identifiant PP|Identifiant PP|Identification nationale PP|\
 Code civilité d'exercice|Libellé civilité exercice|Code civilité|Libellé civilité|\
 Nom d'exercice|Prénom d'exercice|Code profession|Libellé profession|\
 Code catégorie professionnelle|Libellé catégorie professionnelle|Code type savoir-faire|\
@@ -96,7 +96,8 @@ fn ligne_de_fond(graine: u64, rang: u32, jour: NaiveDate) -> String {
     let nom = rang.to_string();
     let draw = |quoi: &str| Draw::of(graine, &["rpps", quoi, &nom]);
     let changed = Draw::of(graine, &["rpps", "jour", &nom, &jour.to_string()]).percent(1);
-    let rpps = format!("997{:07}{}", 1_000_000 + rang, (cle(rang) + 1) % 10);
+    let serie = 1_000_000 + u64::from(rang);
+    let rpps = format!("997{serie:07}{}", (cle(serie) + 1) % 10);
     let (profession, libelle) =
         *draw("profession").pick(&[("21", "Pharmacien"), ("60", "Infirmier")]);
     let site = format!("MAISON DE SANTE {}", draw("site").below(500));
@@ -116,9 +117,9 @@ fn ligne_de_fond(graine: u64, rang: u32, jour: NaiveDate) -> String {
     ])
 }
 
-/// Luhn's key of the background number of this rank.
-fn cle(rang: u32) -> u32 {
-    let digits = format!("997{:07}", 1_000_000 + rang);
+/// Luhn's key of the fictive number with these seven digits.
+pub(super) fn cle(serie: u64) -> u32 {
+    let digits = format!("997{serie:07}");
     let sum: u32 = digits
         .bytes()
         .rev()
