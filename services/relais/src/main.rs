@@ -35,9 +35,10 @@ fn main() -> ExitCode {
 }
 
 /// The demo mostly has one thing to do at a virtual instant, and its databases have threads of
-/// their own: one thread for the rest saves changes of thread.
+/// their own: one thread for the rest saves changes of thread. Extracts are read by threads that
+/// know nothing of the runtime.
 fn runtime(commande: &Commande) -> io::Result<Runtime> {
-    let mut builder = if matches!(commande, Commande::Demo(_)) {
+    let mut builder = if matches!(commande, Commande::Demo(_) | Commande::Rpps(_)) {
         Builder::new_current_thread()
     } else {
         Builder::new_multi_thread()

@@ -8,6 +8,7 @@ use memchr::memchr;
 use crate::wire::{Entete, Extrait, Lecture, Ligne};
 
 mod blocs;
+pub mod epreuve;
 
 pub use blocs::{BLOC, Bloc, Decoupe, LIGNE_MAX, Octets, Tampon};
 

@@ -15,9 +15,13 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    diff::{self, Comparable},
+    diff::Comparable,
     wire::{Extrait, Ligne},
 };
+
+mod comptes;
+
+pub use comptes::Comptes;
 
 /// Version of the three files' form.
 const VERSION: u32 = 1;
@@ -186,48 +190,6 @@ pub struct Trie {
     /// The entries, sorted.
     pub index: Vec<Entree>,
     octets: u64,
-}
-
-/// What is counted of an extract.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Comptes {
-    /// Rows of the extract.
-    pub lignes: u64,
-    /// Rows added since the previous extract.
-    pub ajouts: u64,
-    /// Rows removed.
-    pub retraits: u64,
-    /// Rows modified.
-    pub modifications: u64,
-    /// RPPS numbers with a change that is told, ascending.
-    pub changes: Vec<u64>,
-}
-
-impl Comptes {
-    /// Counts what differs between two views, and lists the persons with a change that is told.
-    ///
-    /// # Errors
-    /// When the previous index cannot be read.
-    pub fn comparer(
-        avant: impl Iterator<Item = io::Result<Entree>>,
-        apres: &[Entree],
-    ) -> io::Result<Self> {
-        let mut changes = Vec::new();
-        let ecarts = diff::comparer(avant, apres, |groupe| {
-            let mut lignes = groupe.anciennes.iter().chain(groupe.nouvelles);
-            if let Some(entree) = lignes.find(|entree| entree.utile()) {
-                changes.push(entree.rpps);
-            }
-            Ok(())
-        })?;
-        Ok(Self {
-            lignes: apres.len() as u64,
-            ajouts: ecarts.ajouts,
-            retraits: ecarts.retraits,
-            modifications: ecarts.modifications,
-            changes,
-        })
-    }
 }
 
 impl Trie {

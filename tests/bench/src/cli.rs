@@ -24,6 +24,9 @@ pub(crate) struct Cli {
     /// Médecins fictifs de `pipeline`.
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..))]
     pub medecins: u32,
+    /// Lignes des extractions fictives de `diff`.
+    #[arg(long, default_value_t = 2_200_000, value_parser = clap::value_parser!(u64).range(50_000..=9_000_000))]
+    pub lignes: u64,
 }
 
 /// What can be measured.
@@ -41,14 +44,23 @@ pub(crate) enum Mesure {
     Footprint,
     /// Le débit quand la base contient déjà beaucoup.
     Growth,
+    /// Deux extractions du RPPS comparées, à côté de `wc -l` et de DuckDB ; sans serveurs.
+    Diff,
     /// Tout, l'un après l'autre.
     Tout,
 }
 
 impl Mesure {
     /// Every measure.
-    pub(crate) const CHACUNE: [Self; 6] =
-        [Self::Hop, Self::Latency, Self::Relay, Self::Footprint, Self::Growth, Self::Pipeline];
+    pub(crate) const CHACUNE: [Self; 7] = [
+        Self::Hop,
+        Self::Latency,
+        Self::Relay,
+        Self::Footprint,
+        Self::Growth,
+        Self::Pipeline,
+        Self::Diff,
+    ];
 
     /// Its name on the command line.
     pub(crate) fn nom(self) -> &'static str {
@@ -59,6 +71,7 @@ impl Mesure {
             Self::Relay => "relay",
             Self::Footprint => "footprint",
             Self::Growth => "growth",
+            Self::Diff => "diff",
             Self::Tout => "tout",
         }
     }

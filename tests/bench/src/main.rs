@@ -6,6 +6,7 @@ mod chiffres;
 mod cli;
 mod compteur;
 mod croissance;
+mod diff;
 mod empreinte;
 mod hop;
 mod latence;
@@ -31,7 +32,7 @@ type Erreur = Box<dyn std::error::Error + Send + Sync>;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    if !cli::servers_are_known() {
+    if cli.mesure != Mesure::Diff && !cli::servers_are_known() {
         let error = cli::run_under_servers();
         eprintln!("tests/servers.sh : {error}");
         return ExitCode::from(69);
@@ -82,13 +83,18 @@ async fn measure(mesure: Mesure, cli: &Cli) -> Result<Resultat, Erreur> {
     if mesure == Mesure::Pipeline {
         return pipeline::mesurer(cli).await;
     }
+    if mesure == Mesure::Diff {
+        return diff::mesurer(cli);
+    }
     let banc = Banc::ouvrir().await?;
     let resultat = match mesure {
         Mesure::Hop => hop::mesurer(&banc, cli).await,
         Mesure::Latency => latence::mesurer(&banc, cli).await,
         Mesure::Relay => relais::mesurer(&banc, cli).await,
         Mesure::Growth => croissance::mesurer(&banc, cli).await,
-        Mesure::Footprint | Mesure::Pipeline | Mesure::Tout => Err("measured elsewhere".into()),
+        Mesure::Footprint | Mesure::Pipeline | Mesure::Diff | Mesure::Tout => {
+            Err("measured elsewhere".into())
+        }
     };
     banc.fermer().await?;
     resultat

@@ -135,7 +135,9 @@ fn condenser(args: &DigestArgs) -> Result<(), RppsError> {
     let releve = releve.map_err(|e| match e {
         DiffError::Lecture(_, e) => lecture_refusee(&args.extraction, &e),
         DiffError::Condense(e) => condense_refuse(&args.out, &e),
-        DiffError::Colonnes(_) | DiffError::Sortie(_) => RppsError::Refus(e.to_string()),
+        DiffError::Colonnes(_) | DiffError::Collision | DiffError::Sortie(_) => {
+            RppsError::Refus(e.to_string())
+        }
     })?;
     sortie.installer()?;
     println!("{} lignes condensées dans {}", releve.lignes, args.out.display());
@@ -283,6 +285,10 @@ fn expliquer(args: &DiffArgs, error: &DiffError) -> RppsError {
             args.avant.display(),
             noms.join(", ")
         )),
+        DiffError::Collision => RppsError::Refus(
+            "deux lignes différentes ont presque la même empreinte : comparaison abandonnée"
+                .to_owned(),
+        ),
         DiffError::Sortie(e) => {
             RppsError::Refus(format!("les différences n'ont pas pu être écrites : {e}"))
         }

@@ -1,8 +1,8 @@
 //! The digest of an extract, kept so that the next one is compared without reading this one again:
 //! of each row its fingerprint and its identity, 28 bytes, sorted by fingerprint.
 //!
-//! A line that names the format, a line of JSON, a table of buckets (entries, sum), then the
-//! entries; numbers are big-endian. Each bucket is checked against its sum when it is read.
+//! A line that names the format, a line of JSON, a table of buckets (entries, check), the sum of all
+//! fingerprints, then the entries; numbers are big-endian. Each bucket is checked when it is read.
 
 use std::{
     fs::File,
@@ -24,8 +24,11 @@ const FORMAT: &[u8] = b"relais-rpps-condense 1\n";
 /// Bytes of an entry: a fingerprint of 12 bytes, an identity of 16.
 const ENTREE: usize = 28;
 
-/// Bytes of a bucket in the table: 64-bit number of entries, 64-bit sum.
+/// Bytes of a bucket in the table: 64-bit number of entries, 64-bit check.
 const SEAU: usize = 16;
+
+/// Bytes of the table, the sum of fingerprints included.
+const TABLE: usize = SEAUX * SEAU + 16;
 
 /// Why a digest cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -76,7 +79,9 @@ pub struct Condense {
     base: u64,
     /// Rank of the first entry of each bucket, and of the end.
     debuts: Vec<u64>,
-    sommes: Vec<u64>,
+    controles: Vec<u64>,
+    /// Of the fingerprints of all entries.
+    pub(super) somme: u128,
 }
 
 impl Condense {
@@ -103,15 +108,16 @@ impl Condense {
         let manifeste: Manifeste =
             serde_json::from_slice(&tete[..fin]).map_err(|_| CondenseError::Abime)?;
         let table_at = (FORMAT.len() + fin + 1) as u64;
-        let mut table = vec![0; SEAUX * SEAU];
+        let mut table = vec![0; TABLE];
         fichier.seek(SeekFrom::Start(table_at))?;
         fichier.read_exact(&mut table).map_err(|_| CondenseError::Abime)?;
-        let (mut debuts, mut sommes) = (vec![0], Vec::new());
+        let (mut debuts, mut controles) = (vec![0], Vec::new());
+        let (seaux, somme) = table.split_at(SEAUX * SEAU);
         let mut total = 0_u64;
-        for seau in table.chunks_exact(SEAU) {
+        for seau in seaux.chunks_exact(SEAU) {
             total = total.checked_add(nombre(&seau[..8])).ok_or(CondenseError::Abime)?;
             debuts.push(total);
-            sommes.push(nombre(&seau[8..]));
+            controles.push(nombre(&seau[8..]));
         }
         let base = table_at + table.len() as u64;
         let whole = total == manifeste.lignes
@@ -121,7 +127,8 @@ impl Condense {
         if !whole {
             return Err(CondenseError::Abime);
         }
-        Ok(Self { fichier, manifeste, base, debuts, sommes })
+        let somme = grand(somme);
+        Ok(Self { fichier, manifeste, base, debuts, controles, somme })
     }
 
     /// Adds the marks of a bucket to `dans`; the place of an entry is its rank.
@@ -133,13 +140,13 @@ impl Condense {
     }
 
     /// The entries of a bucket, with the rank of the first one.
-    fn seau(&self, seau: usize) -> io::Result<Vec<Lue>> {
+    pub(super) fn seau(&self, seau: usize) -> io::Result<Vec<Lue>> {
         let (debut, fin) = (self.debuts[seau], self.debuts[seau + 1]);
         let mut octets = vec![0; usize::try_from(fin - debut).unwrap_or_default() * ENTREE];
         let lus = self.fichier.lire_a(&mut octets, self.base + debut * ENTREE as u64)?;
         let entrees: Vec<Lue> = octets.chunks_exact(ENTREE).map(lire).collect();
         let a_sa_place = entrees.iter().all(|lue| seau_de(lue.empreinte) == seau);
-        if lus < octets.len() || somme(&octets) != self.sommes[seau] || !a_sa_place {
+        if lus < octets.len() || controle(&octets) != self.controles[seau] || !a_sa_place {
             return Err(io::Error::new(io::ErrorKind::InvalidData, CondenseError::Abime));
         }
         Ok(entrees)
@@ -195,6 +202,7 @@ pub(super) struct Ecriture {
     fichier: BufWriter<File>,
     table_at: u64,
     table: Vec<u8>,
+    somme: u128,
 }
 
 impl Ecriture {
@@ -204,9 +212,9 @@ impl Ecriture {
         fichier.write_all(FORMAT)?;
         fichier.write_all(&json)?;
         fichier.write_all(b"\n")?;
-        fichier.write_all(&[0; SEAUX * SEAU])?;
+        fichier.write_all(&vec![0; TABLE])?;
         let table_at = (FORMAT.len() + json.len() + 1) as u64;
-        Ok(Self { fichier, table_at, table: Vec::new() })
+        Ok(Self { fichier, table_at, table: Vec::new(), somme: 0 })
     }
 
     /// Writes the entries of the next bucket.
@@ -214,11 +222,12 @@ impl Ecriture {
         entrees.sort_unstable_by_key(|lue| (lue.empreinte, lue.identite));
         let mut octets = Vec::with_capacity(entrees.len() * ENTREE);
         for lue in &*entrees {
+            self.somme = self.somme.wrapping_add(lue.empreinte);
             octets.extend_from_slice(&lue.empreinte.to_be_bytes()[4..]);
             octets.extend_from_slice(&lue.identite.to_be_bytes());
         }
         self.table.extend_from_slice(&(entrees.len() as u64).to_be_bytes());
-        self.table.extend_from_slice(&somme(&octets).to_be_bytes());
+        self.table.extend_from_slice(&controle(&octets).to_be_bytes());
         self.fichier.write_all(&octets)
     }
 
@@ -226,21 +235,25 @@ impl Ecriture {
     pub(super) fn finir(mut self) -> Result<(), CondenseError> {
         self.fichier.seek(SeekFrom::Start(self.table_at))?;
         self.fichier.write_all(&self.table)?;
+        self.fichier.write_all(&self.somme.to_be_bytes())?;
         self.fichier.flush()?;
         Ok(())
     }
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "64 of the 128 bits are kept")]
-fn somme(octets: &[u8]) -> u64 {
+fn controle(octets: &[u8]) -> u64 {
     XxHash3_128::oneshot(octets) as u64
 }
 
 fn lire(octets: &[u8]) -> Lue {
-    let nombre = |octets: &[u8]| octets.iter().fold(0, |n, octet| n << 8 | u128::from(*octet));
-    Lue { empreinte: nombre(&octets[..12]), identite: nombre(&octets[12..ENTREE]) }
+    Lue { empreinte: grand(&octets[..12]), identite: grand(&octets[12..ENTREE]) }
+}
+
+fn grand(octets: &[u8]) -> u128 {
+    octets.iter().fold(0, |n, octet| (n << 8) | u128::from(*octet))
 }
 
 fn nombre(octets: &[u8]) -> u64 {
-    octets.iter().fold(0, |n, octet| n << 8 | u64::from(*octet))
+    octets.iter().fold(0, |n, octet| (n << 8) | u64::from(*octet))
 }

@@ -12,7 +12,7 @@ use super::{
     condense::{Condense, CondenseError, Ecriture, Manifeste},
     lecture::{self, Fichier, Lu, Lue, Moyens},
     restes::{self, Reste},
-    seaux::{Remplissage, SEAUX, marque, seau_de},
+    seaux::{Marque, Remplissage, SEAUX, marque, seau_de},
     sortie::Sortie,
 };
 use crate::extraction::{BLOC, LectureError, Octets, Releve};
@@ -49,6 +49,9 @@ pub enum DiffError {
     /// The digest was made of these columns, which the newer file lacks.
     #[error("columns that the newer extract lacks")]
     Colonnes(Vec<String>),
+    /// Two different rows have nearly the same fingerprint: rows that cancelled out were not equal.
+    #[error("two rows with one fingerprint")]
+    Collision,
     /// What differs cannot be written.
     #[error("output")]
     Sortie(#[source] io::Error),
@@ -114,11 +117,14 @@ pub fn comparer<O: Octets + ?Sized>(
     let moyens = Moyens { fils, progres };
     let mut apres = Fichier::ouvrir(apres, bloc).map_err(|e| DiffError::Lecture(Cote::Apres, e))?;
     let mut bilan = Bilan::default();
-    let Anciennes { fichier, disparues, places } = match reference {
+    let Anciennes { fichier, disparues, places, annulees } = match reference {
         Reference::Extrait(avant) => avec_extrait(*avant, bloc, &mut apres, moyens, &mut bilan)?,
         Reference::Condense(ancien) => avec_condense(ancien, &mut apres, moyens, &mut bilan)?,
     };
-    let apparues = du_fichier(Cote::Apres, &apres, &places.apres, &mut bilan.apres)?;
+    let (apparues, restent) = du_fichier(Cote::Apres, &apres, &places.apres, &mut bilan.apres)?;
+    if annulees.0 != annulees.1.wrapping_sub(restent) {
+        return Err(DiffError::Collision);
+    }
     let mut sortie = sortie.map(|fichier_de_sortie| Sortie {
         avant: fichier.as_ref(),
         apres: &apres,
@@ -171,6 +177,8 @@ struct Anciennes<'a, O: ?Sized> {
     /// Rows of before that are left.
     disparues: Vec<Reste>,
     places: Restes,
+    /// Sum of the fingerprints that cancelled out before, and of all of them after.
+    annulees: (u128, u128),
 }
 
 fn avec_extrait<'a, O: Octets + ?Sized>(
@@ -183,15 +191,17 @@ fn avec_extrait<'a, O: Octets + ?Sized>(
     let avant = Fichier::ouvrir(avant, bloc);
     let mut avant = avant.map_err(|e| DiffError::Lecture(Cote::Avant, e))?;
     bilan.colonnes_ecartees = projeter(&mut avant, apres);
-    let places = {
+    let (places, sommes) = {
         let [anciennes, nouvelles] =
             empreintes([&avant, apres], [Cote::Avant, Cote::Apres], moyens)?;
         (bilan.avant, bilan.apres) = (anciennes.releve, nouvelles.releve);
-        annulation::annuler(anciennes.source(), nouvelles.source(), moyens.fils)
-            .map_err(|e| DiffError::Lecture(Cote::Avant, e.into()))?
+        let places = annulation::annuler(anciennes.source(), nouvelles.source(), moyens.fils);
+        let places = places.map_err(|e| DiffError::Lecture(Cote::Avant, e.into()))?;
+        (places, (anciennes.somme, nouvelles.somme))
     };
-    let disparues = du_fichier(Cote::Avant, &avant, &places.avant, &mut bilan.avant)?;
-    Ok(Anciennes { fichier: Some(avant), disparues, places })
+    let (disparues, restent) = du_fichier(Cote::Avant, &avant, &places.avant, &mut bilan.avant)?;
+    let annulees = (sommes.0.wrapping_sub(restent), sommes.1);
+    Ok(Anciennes { fichier: Some(avant), disparues, places, annulees })
 }
 
 fn avec_condense<'a, O: Octets + ?Sized>(
@@ -213,8 +223,9 @@ fn avec_condense<'a, O: Octets + ?Sized>(
     let anciennes = |seau, marques: &mut Vec<u128>| avant.marques(seau, marques);
     let places = annulation::annuler(anciennes, nouvelles.source(), moyens.fils)
         .map_err(CondenseError::from)?;
-    let disparues = restes::du_condense(avant, &places.avant)?;
-    Ok(Anciennes { fichier: None, disparues, places })
+    let (disparues, restent) = restes::du_condense(avant, &places.avant)?;
+    let annulees = (avant.somme.wrapping_sub(restent), nouvelles.somme);
+    Ok(Anciennes { fichier: None, disparues, places, annulees })
 }
 
 /// Has both files compared on the columns that both have, in the order of the newer one; returns
@@ -241,10 +252,11 @@ fn empreintes<O: Octets + ?Sized, const N: usize>(
     fichiers: [&Fichier<'_, O>; N],
     cotes: [Cote; N],
     moyens: Moyens<'_>,
-) -> Result<[Lu<u128>; N], DiffError> {
+) -> Result<[Lu<Marque>; N], DiffError> {
     let poser = |n: usize, releve: &mut Releve, place, ligne: &[u8], seaux: &mut Remplissage<_>| {
         let empreinte = fichiers[n].empreinte(ligne, releve);
-        seaux.poser(seau_de(empreinte), marque(empreinte, place));
+        seaux.poser(seau_de(empreinte), Marque::from(marque(empreinte, place)));
+        empreinte
     };
     let lus = lecture::lire(fichiers, moyens, poser)
         .map_err(|echec| DiffError::Lecture(cotes[echec.fichier], echec.cause))?;
@@ -263,7 +275,7 @@ fn du_fichier<O: Octets + ?Sized>(
     fichier: &Fichier<'_, O>,
     places: &[u64],
     releve: &mut Releve,
-) -> Result<Vec<Reste>, DiffError> {
+) -> Result<(Vec<Reste>, u128), DiffError> {
     let mut lu = Releve::default();
     let restes = restes::du_fichier(fichier, places, &mut lu);
     releve.windows_1252 |= lu.windows_1252;
@@ -278,6 +290,7 @@ fn condenser_fichier<O: Octets + ?Sized>(
     let poser = |_, releve: &mut Releve, _, ligne: &[u8], seaux: &mut Remplissage<Lue>| {
         let lue = fichier.lire(ligne, releve);
         seaux.poser(seau_de(lue.empreinte), lue);
+        lue.empreinte
     };
     let [lu] = lecture::lire([fichier], moyens, poser)
         .map_err(|echec| DiffError::Lecture(Cote::Apres, echec.cause))?;

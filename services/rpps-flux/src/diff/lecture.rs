@@ -15,7 +15,7 @@ use twox_hash::XxHash3_128;
 use super::{
     annulation::Source,
     fichiers::Echec,
-    seaux::{EMPREINTE_BITS, Remplissage, Seaux},
+    seaux::{EMPREINTE_BITS, Marque, Remplissage, Seaux, TAILLE_MAX},
 };
 use crate::{
     extraction::{self, LectureError, Octets, Ouverture, Releve, Tampon},
@@ -50,6 +50,9 @@ impl<'a, O: Octets + ?Sized> Fichier<'a, O> {
     pub(super) fn ouvrir(source: &'a O, bloc: usize) -> Result<Self, LectureError> {
         let extrait = crate::wire::Extrait::Activites;
         let ouverture = extraction::ouvrir(extrait, source, bloc)?;
+        if ouverture.decoupe.taille() >= TAILLE_MAX {
+            return Err(LectureError::Refus(extraction::Refus::TropGrande));
+        }
         let inconnue = LectureError::Refus(extraction::Refus::EnteteInconnue);
         let identite = ouverture.entete.identite().ok_or(inconnue)?;
         let mut fichier = Self { source, ouverture, identite, projection: None };
@@ -155,18 +158,20 @@ fn hacher(texte: &[u8]) -> u128 {
 pub(super) struct Lu<T> {
     pub(super) seaux: Vec<Seaux<T>>,
     pub(super) releve: Releve,
+    /// Of the fingerprints of all rows.
+    pub(super) somme: u128,
 }
 
 impl<T: Copy> Lu<T> {
     /// Adds the rows of a bucket to a list.
-    pub(super) fn vider(&self, seau: usize, dans: &mut Vec<T>) {
+    pub(super) fn vider<U: From<T>>(&self, seau: usize, dans: &mut Vec<U>) {
         for seaux in &self.seaux {
             seaux.vider(seau, dans);
         }
     }
 }
 
-impl Lu<u128> {
+impl Lu<Marque> {
     /// What gives the marks of a bucket.
     pub(super) fn source(&self) -> impl Source {
         |seau, dans: &mut Vec<u128>| {
@@ -183,11 +188,12 @@ pub(super) struct Moyens<'a> {
     pub(super) progres: &'a (dyn Fn(u64) + Sync),
 }
 
-/// Reads files to their end, block by block, whichever thread is free. `poser` deals out a row.
+/// Reads files to their end, block by block, whichever thread is free. `poser` deals out a row, and
+/// returns its fingerprint.
 pub(super) fn lire<O: Octets + ?Sized, T: Copy + Default + Send, const N: usize>(
     fichiers: [&Fichier<'_, O>; N],
     moyens: Moyens<'_>,
-    poser: impl Fn(usize, &mut Releve, u64, &[u8], &mut Remplissage<T>) + Sync,
+    poser: impl Fn(usize, &mut Releve, u64, &[u8], &mut Remplissage<T>) -> u128 + Sync,
 ) -> Result<[Lu<T>; N], Echec> {
     let prochain = AtomicU64::new(0);
     let arret = AtomicBool::new(false);
@@ -197,7 +203,10 @@ pub(super) fn lire<O: Octets + ?Sized, T: Copy + Default + Send, const N: usize>
         travaux.extend(fichier.ouverture.decoupe.blocs().map(|bloc| (n, bloc)));
     }
     let fil = || {
-        let mut lus: [_; N] = std::array::from_fn(|_| (Remplissage::<T>::new(), Releve::default()));
+        let mut lus: [_; N] = std::array::from_fn(|n| {
+            let part = fichiers[n].ouverture.decoupe.taille() / moyens.fils.max(1) as u64;
+            (Remplissage::<T>::new(part), Releve::default(), 0_u128)
+        });
         let mut tampon = fichiers.first().map(|f| Tampon::pour(&f.ouverture.decoupe));
         while let Some(tampon) = &mut tampon
             && !arret.load(Ordering::Relaxed)
@@ -206,11 +215,12 @@ pub(super) fn lire<O: Octets + ?Sized, T: Copy + Default + Send, const N: usize>
             let travail = usize::try_from(rang).ok().and_then(|rang| travaux.get(rang));
             let Some((n, bloc)) = travail.copied() else { break };
             let Fichier { source, ouverture, .. } = fichiers[n];
-            let (remplissage, releve) = &mut lus[n];
+            let (remplissage, releve, somme) = &mut lus[n];
             let lu = ouverture.decoupe.lire(*source, bloc, tampon).and_then(|bloc| {
                 bloc.chaque(|place, ligne| {
                     releve.lignes += 1;
-                    poser(n, releve, place, ligne, remplissage);
+                    let empreinte = poser(n, releve, place, ligne, remplissage);
+                    *somme = somme.wrapping_add(empreinte);
                     Ok(())
                 })
             });
@@ -221,7 +231,7 @@ pub(super) fn lire<O: Octets + ?Sized, T: Copy + Default + Send, const N: usize>
             }
             (moyens.progres)(ouverture.decoupe.octets(bloc));
         }
-        lus.map(|(remplissage, releve)| (remplissage.figer(), releve))
+        lus.map(|(remplissage, releve, somme)| (remplissage.figer(), releve, somme))
     };
     let par_fil: Vec<_> = thread::scope(|scope| {
         let fils: Vec<_> = (0..moyens.fils.max(1)).map(|_| scope.spawn(fil)).collect();
@@ -235,10 +245,11 @@ pub(super) fn lire<O: Octets + ?Sized, T: Copy + Default + Send, const N: usize>
     let mut lus: [_; N] = std::array::from_fn(|n| {
         let windows_1252 = fichiers[n].ouverture.windows_1252;
         let releve = Releve { windows_1252, ..Releve::default() };
-        Lu { seaux: Vec::new(), releve }
+        Lu { seaux: Vec::new(), releve, somme: 0 }
     });
     for fil in par_fil {
-        for (lu, (seaux, releve)) in lus.iter_mut().zip(fil) {
+        for (lu, (seaux, releve, somme)) in lus.iter_mut().zip(fil) {
+            lu.somme = lu.somme.wrapping_add(somme);
             lu.seaux.push(seaux);
             lu.releve.lignes += releve.lignes;
             lu.releve.illisibles += releve.illisibles;

@@ -29,28 +29,36 @@ impl Comparable for Reste {
     }
 }
 
-/// Reads the rows at these places of a file; sorted.
+/// Reads the rows at these places of a file; sorted, with the sum of their fingerprints.
 pub(super) fn du_fichier<O: Octets + ?Sized>(
     fichier: &Fichier<'_, O>,
     places: &[u64],
     releve: &mut Releve,
-) -> Result<Vec<Reste>, LectureError> {
+) -> Result<(Vec<Reste>, u128), LectureError> {
     let mut restes = Vec::with_capacity(places.len());
-    let mut tampon = Vec::new();
+    let (mut tampon, mut somme) = (Vec::new(), 0_u128);
     for place in places {
         let ligne = extraction::ligne_a(fichier.source, *place, &mut tampon)?;
+        // As it was counted: in another encoding than its file's, a row is read otherwise.
+        somme = somme.wrapping_add(fichier.empreinte(ligne, &mut Releve::default()));
         restes.push(Reste { lue: fichier.lire(ligne, releve), place: *place });
     }
-    Ok(trier(restes))
+    Ok((trier(restes), somme))
 }
 
-/// The rows of these ranks of a digest; sorted.
-pub(super) fn du_condense(condense: &Condense, rangs: &[u64]) -> Result<Vec<Reste>, CondenseError> {
+/// The rows of these ranks of a digest; sorted, with the sum of their fingerprints.
+pub(super) fn du_condense(
+    condense: &Condense,
+    rangs: &[u64],
+) -> Result<(Vec<Reste>, u128), CondenseError> {
     let mut restes = Vec::with_capacity(rangs.len());
+    let mut somme = 0_u128;
     for rang in rangs {
-        restes.push(Reste { lue: condense.entree(*rang)?, place: *rang });
+        let lue = condense.entree(*rang)?;
+        somme = somme.wrapping_add(lue.empreinte);
+        restes.push(Reste { lue, place: *rang });
     }
-    Ok(trier(restes))
+    Ok((trier(restes), somme))
 }
 
 fn trier(mut restes: Vec<Reste>) -> Vec<Reste> {

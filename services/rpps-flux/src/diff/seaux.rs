@@ -5,30 +5,46 @@
 pub(super) const SEAUX: usize = 1 << BITS;
 const BITS: u32 = 10;
 
-/// Bits of a row's fingerprint that are kept. Two different rows have the same one with a
-/// probability of 2^-96: for two files of 2.2 million rows, all different, at most 6e-17 that one
-/// pair among all does, and 1.4e-19 when 5,000 rows differ. Nothing else is compared of rows that
-/// cancel out.
+/// Bits of a row's fingerprint, as a digest keeps it.
 pub(super) const EMPREINTE_BITS: u32 = 96;
 
-/// Bits of the place of a row in its file: up to 4 TiB.
-const PLACE_BITS: u32 = 42;
+/// Bits of the place of a row in its file.
+const PLACE_BITS: u32 = 33;
+
+/// Files that can be compared are smaller, in bytes: 8 GiB.
+pub(super) const TAILLE_MAX: u64 = 1 << PLACE_BITS;
+
+/// Bits of a mark: 12 bytes.
+const MARQUE_BITS: u32 = 96;
+
+/// Bits of a fingerprint that a mark holds beside a place.
+const RESTE_BITS: u32 = MARQUE_BITS - PLACE_BITS;
+
+/// Bits of a fingerprint by which rows cancel out, those of the bucket included: 73. For two files
+/// of 2.2 million rows, that two different rows are taken for equal has a probability of 1e-12 when
+/// 5,000 rows differ, and of 5e-10 when all do. That is then noticed, and refused, unless the other
+/// 23 bits say nothing either: the sums of the whole fingerprints that cancelled out differ. What
+/// is left, a wrong answer without a word, has a probability of 1e-19, and of 6e-17 when all differ.
+const COMPARES: u32 = RESTE_BITS + BITS;
 
 /// Rows of a bucket that are put away together.
 const LOT: usize = 16;
 
-/// Batches in a slab.
-const DALLE: usize = 4_096;
+/// Bytes of a file for which a slab has room for one row: rows are longer, so that the slab made at
+/// the start is not filled. What is not touched of it costs nothing, where several would each cost
+/// the rest of a large page.
+const OCTETS_PAR_LIGNE: u64 = 256;
 
 /// The bucket of a fingerprint.
 pub(super) fn seau_de(empreinte: u128) -> usize {
     (empreinte >> (EMPREINTE_BITS - BITS)) as usize
 }
 
-/// What is kept of a row in its bucket: the rest of its fingerprint, then its place. The order of
-/// such marks is that of fingerprints.
+/// What is compared of a row in its bucket: the next bits of its fingerprint, then its place. The
+/// order of marks is that of fingerprints.
 pub(super) fn marque(empreinte: u128, place: u64) -> u128 {
-    (empreinte << (BITS + u128::BITS - EMPREINTE_BITS)) | u128::from(place)
+    let reste = (empreinte >> (EMPREINTE_BITS - COMPARES)) & ((1 << RESTE_BITS) - 1);
+    (reste << PLACE_BITS) | u128::from(place)
 }
 
 /// The place in a mark.
@@ -36,9 +52,30 @@ pub(super) fn place(marque: u128) -> u64 {
     (marque & ((1 << PLACE_BITS) - 1)) as u64
 }
 
-/// The rest of the fingerprint in a mark.
+/// The bits of the fingerprint in a mark.
 pub(super) fn reste(marque: u128) -> u128 {
     marque >> PLACE_BITS
+}
+
+/// A mark in 12 bytes.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C, packed(4))]
+pub(super) struct Marque {
+    bas: u64,
+    haut: u32,
+}
+
+impl From<u128> for Marque {
+    #[expect(clippy::cast_possible_truncation, reason = "cut in two")]
+    fn from(marque: u128) -> Self {
+        Self { bas: marque as u64, haut: (marque >> u64::BITS) as u32 }
+    }
+}
+
+impl From<Marque> for u128 {
+    fn from(Marque { bas, haut }: Marque) -> Self {
+        (Self::from(haut) << u64::BITS) | Self::from(bas)
+    }
 }
 
 /// Buckets being filled by one thread.
@@ -47,18 +84,22 @@ pub(super) struct Remplissage<T> {
     /// The batch of each bucket that is not full yet.
     en_cours: Vec<T>,
     remplis: Vec<u8>,
+    /// Full batches, so many in a slab.
     dalles: Vec<Vec<T>>,
+    lots_par_dalle: usize,
     /// The bucket of each full batch.
     seaux: Vec<u16>,
 }
 
 impl<T: Copy + Default> Remplissage<T> {
-    /// Empty buckets.
-    pub(super) fn new() -> Self {
+    /// Empty buckets for a thread that reads about so many bytes.
+    pub(super) fn new(octets: u64) -> Self {
+        let lots = usize::try_from(octets / OCTETS_PAR_LIGNE).unwrap_or_default() / LOT;
         Self {
             en_cours: vec![T::default(); SEAUX * LOT],
             remplis: vec![0; SEAUX],
             dalles: Vec::new(),
+            lots_par_dalle: lots.max(64),
             seaux: Vec::new(),
         }
     }
@@ -76,8 +117,9 @@ impl<T: Copy + Default> Remplissage<T> {
     }
 
     fn ranger(&mut self, seau: usize) {
-        if self.dalles.last().is_none_or(|dalle| dalle.len() == dalle.capacity()) {
-            self.dalles.push(Vec::with_capacity(DALLE * LOT));
+        let pleine = self.lots_par_dalle * LOT;
+        if self.dalles.last().is_none_or(|dalle| dalle.len() == pleine) {
+            self.dalles.push(Vec::with_capacity(pleine));
         }
         if let Some(dalle) = self.dalles.last_mut() {
             dalle.extend_from_slice(&self.en_cours[seau * LOT..(seau + 1) * LOT]);
@@ -103,8 +145,8 @@ impl<T: Copy + Default> Remplissage<T> {
             ordre[*suivant as usize] = lot;
             *suivant += 1;
         }
-        let Self { en_cours, remplis, dalles, .. } = self;
-        Seaux { en_cours, remplis, dalles, debuts, ordre }
+        let Self { en_cours, remplis, dalles, lots_par_dalle, .. } = self;
+        Seaux { en_cours, remplis, dalles, lots_par_dalle, debuts, ordre }
     }
 }
 
@@ -114,21 +156,24 @@ pub(super) struct Seaux<T> {
     en_cours: Vec<T>,
     remplis: Vec<u8>,
     dalles: Vec<Vec<T>>,
+    lots_par_dalle: usize,
     debuts: Vec<u32>,
     ordre: Vec<u32>,
 }
 
 impl<T: Copy> Seaux<T> {
     /// Adds what is in a bucket to `dans`.
-    pub(super) fn vider(&self, seau: usize, dans: &mut Vec<T>) {
+    pub(super) fn vider<U: From<T>>(&self, seau: usize, dans: &mut Vec<U>) {
         let (debut, fin) = (self.debuts[seau] as usize, self.debuts[seau + 1] as usize);
         for lot in &self.ordre[debut..fin] {
             let lot = *lot as usize;
-            let at = lot % DALLE * LOT;
-            dans.extend_from_slice(&self.dalles[lot / DALLE][at..at + LOT]);
+            let at = lot % self.lots_par_dalle * LOT;
+            let lot = &self.dalles[lot / self.lots_par_dalle][at..at + LOT];
+            dans.extend(lot.iter().map(|valeur| U::from(*valeur)));
         }
         let at = seau * LOT;
-        dans.extend_from_slice(&self.en_cours[at..at + usize::from(self.remplis[seau])]);
+        let lot = &self.en_cours[at..at + usize::from(self.remplis[seau])];
+        dans.extend(lot.iter().map(|valeur| U::from(*valeur)));
     }
 }
 
@@ -150,7 +195,7 @@ impl Tri {
             marques.sort_unstable();
             return;
         }
-        let tas = |marque: u128| (marque >> (u128::BITS - TRI_BITS)) as usize;
+        let tas = |marque: u128| (marque >> (MARQUE_BITS - TRI_BITS)) as usize;
         self.fins.clear();
         self.fins.resize((1 << TRI_BITS) + 1, 0);
         for marque in marques.iter() {

@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 use crate::exemples::{Variante, activite, entete, fichier};
 
@@ -72,4 +74,33 @@ fn a_few_unreadable_rows_are_skipped_many_refuse_the_file() {
     assert_eq!((releve.lignes, releve.illisibles, lignes.len()), (1_001, 1, 1_000));
     let many = format!("{few}8|99790000022|trop court|\n");
     assert_eq!(lire(many.as_bytes()), Err(Refus::LignesIllisibles));
+}
+
+/// Bytes that look like an extract: a known header, then pieces of rows, ends of lines, encodings.
+fn presque_un_extrait() -> impl Strategy<Value = Vec<u8>> {
+    let row = activite(&entete(Variante::Actuelle), "99790000014", "LEFÈVRE", "639990019", "");
+    let piece = prop_oneof![
+        4 => Just(format!("{row}\n").into_bytes()),
+        1 => Just(format!("{row}\r\n").into_bytes()),
+        1 => Just(row.trim_end_matches('|').as_bytes().to_vec()),
+        2 => prop::sample::select(vec![&b"\n"[..], b"\r", b"|", b"\xe9", b"\xef\xbb\xbf", b"8|99790000022|"])
+            .prop_map(<[u8]>::to_vec),
+        1 => prop::collection::vec(any::<u8>(), 0..80),
+        1 => (1_usize..70_000).prop_map(|n| vec![b'x'; n]),
+    ];
+    let header = prop_oneof![
+        8 => Just(format!("{}\n", entete(Variante::Actuelle)).into_bytes()),
+        1 => Just(format!("\u{feff}{}\r\n", entete(Variante::Ancienne)).into_bytes()),
+        1 => prop::collection::vec(any::<u8>(), 0..200),
+    ];
+    (header, prop::collection::vec(piece, 0..12))
+        .prop_map(|(header, pieces)| [header, pieces.concat()].concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+    #[test]
+    fn any_bytes_are_read_the_same_way_or_refused(octets in presque_un_extrait()) {
+        epreuve::eprouver(&octets);
+    }
 }

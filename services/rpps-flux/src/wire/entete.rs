@@ -31,13 +31,16 @@ pub struct Entete {
     libelles: Vec<String>,
     colonnes: Vec<String>,
     rangs: Vec<Option<usize>>,
+    /// The header ends with a separator.
+    separateur_final: bool,
 }
 
 impl Entete {
     /// Finds the columns; `None` when a required one is missing or appears twice.
     pub fn lire(extrait: Extrait, ligne: &str) -> Option<Self> {
         let mut colonnes: Vec<String> = ligne.split('|').map(nom_de_colonne).collect();
-        if colonnes.last().is_some_and(String::is_empty) {
+        let separateur_final = colonnes.last().is_some_and(String::is_empty);
+        if separateur_final {
             colonnes.pop();
         }
         let libelles = ligne.split('|').take(colonnes.len()).map(str::to_owned).collect();
@@ -50,7 +53,7 @@ impl Entete {
                 (None, _, true) | (Some(_), Some(_), _) => return None,
             }
         }
-        Some(Self { extrait, libelles, colonnes, rangs })
+        Some(Self { extrait, libelles, colonnes, rangs, separateur_final })
     }
 
     /// The names of the columns, as the file has them.
@@ -78,13 +81,18 @@ impl Entete {
     }
 
     /// The values of a row, with or without a trailing separator; `None` when it has not the number
-    /// of columns that the header announces.
+    /// of columns that the header announces. Under a header with a trailing separator, a row that
+    /// ends with one too and has a separator less has lost a value: it is not taken for a row whose
+    /// last value is empty.
     pub fn valeurs<'t>(&self, ligne: &'t str) -> Option<Vec<&'t str>> {
         let mut valeurs: Vec<&str> = ligne.split('|').collect();
-        if valeurs.len() == self.colonnes.len() + 1 && valeurs.last() == Some(&"") {
+        let vide = valeurs.last() == Some(&"");
+        if valeurs.len() == self.colonnes.len() + 1 && vide {
             valeurs.pop();
+            return Some(valeurs);
         }
-        (valeurs.len() == self.colonnes.len()).then_some(valeurs)
+        let entiere = valeurs.len() == self.colonnes.len() && !(vide && self.separateur_final);
+        entiere.then_some(valeurs)
     }
 
     /// Reads one row.

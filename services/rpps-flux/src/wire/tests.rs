@@ -54,10 +54,18 @@ fn rows_are_read_with_or_without_a_trailing_separator() {
     let header = entete(Variante::Actuelle);
     let columns = Entete::lire(Extrait::Activites, &header).expect("known header");
     let row = activite(&header, "99790000014", "EXEMPLE", "639990019", "");
+    let bare_header = header.strip_suffix('|').expect("a trailing separator");
+    let bare_columns = Entete::lire(Extrait::Activites, bare_header).expect("known header");
     let bare = row.strip_suffix('|').expect("a trailing separator");
-    assert_eq!(lire(&columns, &row), lire(&columns, bare));
+    for read in [lire(&bare_columns, &row), lire(&bare_columns, bare)] {
+        assert_eq!(read, lire(&columns, &row));
+    }
+    let full = format!("{bare}Activité de soin");
+    assert_eq!(lire(&columns, &full), lire(&columns, &format!("{full}|")));
     assert_eq!(columns.ligne(&format!("{row}x|")), Lecture::Illisible);
     assert_eq!(columns.ligne("8|99790000014|"), Lecture::Illisible);
+    // A value was lost: the others are not read one column too early.
+    assert_eq!(columns.ligne(&row.replacen("|10|", "|", 1)), Lecture::Illisible);
 }
 
 #[test]

@@ -325,6 +325,26 @@ fn a_digest_of_other_columns_or_damaged_is_refused() {
 }
 
 #[test]
+fn two_rows_that_only_differ_in_the_last_bits_of_their_fingerprints_are_noticed() {
+    let new = texte(Variante::Actuelle, &trois()[..1]);
+    let vrai = condense(new.as_bytes());
+    let faux = nouveau();
+    let copie = faux.try_clone().expect("a handle");
+    let mut ecriture = Ecriture::new(faux, &vrai.manifeste).expect("written");
+    for seau in 0..SEAUX {
+        let mut entrees = vrai.seau(seau).expect("readable");
+        for lue in &mut entrees {
+            lue.empreinte ^= 1;
+        }
+        ecriture.seau(&mut entrees).expect("written");
+    }
+    ecriture.finir().expect("written");
+    let faux = Condense::ouvrir(copie).expect("a digest");
+    let result = comparer(&Reference::Condense(&faux), new.as_bytes(), Options::default());
+    assert!(matches!(result, Err(DiffError::Collision)));
+}
+
+#[test]
 fn the_differences_of_generated_files_are_those_announced() {
     use crate::simulator::{DeuxJours, Jour};
     let plan = DeuxJours::new(20_000, 1_500, 3).expect("a plan");

@@ -1,0 +1,184 @@
+//! The diff of two national extracts, beside what only counts their lines, and beside DuckDB when
+//! it is installed: `relais rpps diff` as a process of its own, on files that `relais rpps generate`
+//! makes, its answer checked each time.
+
+use std::{
+    fs::{self, File},
+    io,
+    path::Path,
+    process::{Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+
+use crate::{
+    Erreur,
+    chiffres::{Resultat, decimal, mediane, rapport},
+    cli::Cli,
+    empreinte,
+};
+
+/// What must be found.
+const COMPTES: [&str; 5] = ["ajouts", "retraits", "modifications", "lignes_avant", "lignes_apres"];
+
+/// Rows that differ.
+const CHANGEMENTS: &str = "5000";
+
+/// DuckDB's best formulation: whole lines as text, a hash join, the changed lines written out.
+const DUCKDB: &str = "
+create view a as select * from read_csv('AVANT', columns = {'l': 'VARCHAR'}, delim = '\\t',
+    quote = '', escape = '', header = false, auto_detect = false);
+create view b as select * from read_csv('APRES', columns = {'l': 'VARCHAR'}, delim = '\\t',
+    quote = '', escape = '', header = false, auto_detect = false);
+copy (select coalesce(x.l, y.l), coalesce(y.n, 0) - coalesce(x.n, 0)
+    from (select l, count(*) n from a group by l) x
+    full join (select l, count(*) n from b group by l) y using (l)
+    where coalesce(x.n, 0) <> coalesce(y.n, 0)) to 'SORTIE' (format csv);
+";
+
+/// One command, again and again: wall times in seconds, and the largest memory in MB.
+#[derive(Default)]
+struct Serie {
+    durees: Vec<f64>,
+    memoire: f64,
+}
+
+impl Serie {
+    /// Runs a command to its end; returns its last line.
+    fn courir(&mut self, command: &mut Command) -> Result<String, Erreur> {
+        let sortie = tempfile::NamedTempFile::new()?;
+        let started = Instant::now();
+        let mut child =
+            command.stdin(Stdio::null()).stdout(File::create(sortie.path())?).spawn()?;
+        let status = Path::new("/proc").join(child.id().to_string()).join("status");
+        // A peak only grows, so that the last value that can be read is nearly the last one.
+        let peak = thread::spawn(move || {
+            let mut peak = 0.0_f64;
+            while let Some(now) = sommet(&status) {
+                peak = peak.max(now);
+                thread::sleep(Duration::from_millis(2));
+            }
+            peak
+        });
+        let ended = child.wait()?;
+        self.durees.push(started.elapsed().as_secs_f64());
+        self.memoire = self.memoire.max(peak.join().unwrap_or_default());
+        if !ended.success() {
+            return Err(format!("{}: {ended}", command.get_program().display()).into());
+        }
+        let text = fs::read_to_string(sortie.path())?;
+        Ok(text.lines().last().unwrap_or_default().to_owned())
+    }
+
+    fn mediane(&self) -> f64 {
+        mediane(&self.durees)
+    }
+}
+
+/// The peak memory in a `/proc/<pid>/status`, in MB; none of a process that ended.
+fn sommet(status: &Path) -> Option<f64> {
+    let text = fs::read_to_string(status).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kib: f64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
+    Some(kib * 1.024e-3)
+}
+
+/// Measures the diff.
+pub(crate) fn mesurer(cli: &Cli) -> Result<Resultat, Erreur> {
+    let binary = empreinte::binaire("relais")?;
+    let dossier = tempfile::tempdir()?;
+    let relais = |args: &[&str]| {
+        let mut command = Command::new(&binary);
+        command.current_dir(dossier.path()).arg("rpps").args(args);
+        command
+    };
+    let mut other = Serie::default();
+    let lignes = cli.lignes.to_string();
+    let made = ["generate", "--out", ".", "--lignes", &lignes, "--changements", CHANGEMENTS];
+    let made = other.courir(relais(&made).arg("--json"))?;
+    let attendu: Value = serde_json::from_str(&made)?;
+    let chemin = |nom: &str| attendu[nom].as_str().map(str::to_owned).ok_or("no file was made");
+    let (avant, apres) = (chemin("avant")?, chemin("apres")?);
+    other.courir(relais(&["digest", &avant, "--out", "condense"]).arg("--json"))?;
+    let verifier = |answer: &str| -> Result<(), Erreur> {
+        let found: Value = serde_json::from_str(answer)?;
+        match COMPTES.iter().find(|nom| found[**nom] != attendu[**nom]) {
+            Some(nom) => {
+                Err(format!("{nom}: {} found, {} made", found[*nom], attendu[*nom]).into())
+            }
+            None => Ok(()),
+        }
+    };
+    let wc = |files: &[&str]| {
+        let mut command = Command::new("wc");
+        command.current_dir(dossier.path()).arg("-l").args(files);
+        command
+    };
+    let [mut wc_deux, mut diff, mut ecrit, mut wc_un, mut condense, mut duckdb] =
+        <[Serie; 6]>::default();
+    let mut sans_duckdb = false;
+    for _ in 0..cli.tours {
+        wc_deux.courir(&mut wc(&[&avant, &apres]))?;
+        verifier(&diff.courir(&mut relais(&["diff", &avant, &apres, "--json"]))?)?;
+        wc_un.courir(&mut wc(&[&apres]))?;
+        verifier(&condense.courir(&mut relais(&["diff", "condense", &apres, "--json"]))?)?;
+        let out = ["diff", &avant, &apres, "--json", "--out", "differences"];
+        verifier(&ecrit.courir(&mut relais(&out))?)?;
+        if !sans_duckdb {
+            let sql = DUCKDB.replace("AVANT", &avant).replace("APRES", &apres);
+            let sql = sql.replace("SORTIE", "duckdb.csv");
+            let mut command = Command::new("duckdb");
+            match duckdb.courir(command.current_dir(dossier.path()).args(["-c", &sql])) {
+                Ok(_) => {}
+                Err(e) if absent(&e) => sans_duckdb = true,
+                Err(e) => return Err(e),
+            }
+        }
+    }
+    let mut resultat = Resultat::new("diff : deux extractions nationales du RPPS, mélangées");
+    let ligne = |nom: &str, serie: &Serie, quoi: &str, ratio: f64, wished: &str| {
+        format!(
+            "{nom} : {} s, {} Mo ; {} fois {quoi} (visé : au plus {wished})",
+            decimal(serie.mediane(), 2),
+            decimal(serie.memoire, 0),
+            decimal(ratio, 2),
+        )
+    };
+    let ratio = rapport(&diff.durees, &wc_deux.durees);
+    let digest_ratio = rapport(&condense.durees, &wc_un.durees);
+    resultat
+        .ligne(format!(
+            "wc -l : {} s sur les deux, {} s sur un",
+            decimal(wc_deux.mediane(), 2),
+            decimal(wc_un.mediane(), 2)
+        ))
+        .ligne(ligne("deux fichiers", &diff, "wc -l", ratio, "3"))
+        .ligne(ligne("condensé et fichier", &condense, "wc -l", digest_ratio, "3"))
+        .valeur("ratio", ratio)
+        .valeur("digest_ratio", digest_ratio)
+        .valeur("diff_s", diff.mediane())
+        .valeur("memory_mb", diff.memoire)
+        .valeur("digest_s", condense.mediane())
+        .valeur("digest_memory_mb", condense.memoire)
+        .valeur("written_s", ecrit.mediane());
+    if sans_duckdb {
+        resultat.ligne(format!(
+            "différences écrites : {} s ; DuckDB n'est pas installé",
+            decimal(ecrit.mediane(), 2)
+        ));
+    } else {
+        let ratio = rapport(&ecrit.durees, &duckdb.durees);
+        resultat
+            .ligne(ligne("différences écrites", &ecrit, "DuckDB", ratio, "0,33"))
+            .valeur("duckdb_s", duckdb.mediane())
+            .valeur("duckdb_ratio", ratio);
+    }
+    Ok(resultat)
+}
+
+/// The program is not there.
+fn absent(error: &Erreur) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::NotFound)
+}
