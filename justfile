@@ -25,7 +25,7 @@ up *args:
 down *args:
     docker compose -f docker/compose.yaml down {{ args }}
 
-# Measures beside the raw broker: hop, latency, relay, footprint, growth, pipeline, tout.
+# Measures beside the raw broker: hop, latency, relay, footprint, growth, pipeline, diff, tout.
 [group('check')]
 bench *args:
     cargo run --release -p bench -- {{ args }}
@@ -44,6 +44,11 @@ test *args:
 [group('check')]
 test-crate crate *args:
     cargo test --all-features -p {{ crate }} {{ args }}
+
+# Reads any bytes as an RPPS extract until something breaks; needs cargo-fuzz and the nightly compiler.
+[group('check')]
+fuzz *args:
+    cargo +nightly fuzz run --fuzz-dir services/rpps-flux/fuzz lignes {{ args }}
 
 # Checks the format and the lints, as CI does.
 [group('check')]

@@ -127,7 +127,7 @@ pub fn parcourir(
 ) -> Result<Releve, LectureError> {
     let Ouverture { entete, windows_1252, decoupe } = ouvrir(extrait, source, BLOC)?;
     let mut releve = Releve { windows_1252, ..Releve::default() };
-    let mut tampon = Tampon::pour(&decoupe);
+    let mut tampon = Tampon::pour(decoupe.bloc());
     for rang in decoupe.blocs() {
         decoupe.lire(source, rang, &mut tampon)?.chaque(|_, ligne| {
             releve.lignes += 1;

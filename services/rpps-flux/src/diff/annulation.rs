@@ -20,12 +20,25 @@ pub(super) struct Restes {
 pub(super) trait Source: Fn(usize, &mut Vec<u128>) -> io::Result<()> + Sync {}
 impl<F: Fn(usize, &mut Vec<u128>) -> io::Result<()> + Sync> Source for F {}
 
-/// Crosses out equal fingerprints, as often as both sides have them.
-pub(super) fn annuler(avant: impl Source, apres: impl Source, fils: usize) -> io::Result<Restes> {
+/// What a thread works with; made before it starts, like that of reading.
+struct Memoire {
+    anciennes: Vec<u128>,
+    nouvelles: Vec<u128>,
+    tri: Tri,
+}
+
+/// Crosses out equal fingerprints, as often as both sides have them; `lignes` is about how many
+/// rows a side has.
+pub(super) fn annuler(
+    avant: impl Source,
+    apres: impl Source,
+    fils: usize,
+    lignes: u64,
+) -> io::Result<Restes> {
     let prochain = AtomicUsize::new(0);
-    let fil = || {
+    let fil = |memoire: &mut Memoire| {
+        let Memoire { anciennes, nouvelles, tri } = memoire;
         let mut restes = Restes::default();
-        let (mut anciennes, mut nouvelles, mut tri) = (Vec::new(), Vec::new(), Tri::default());
         loop {
             let seau = prochain.fetch_add(1, Ordering::Relaxed);
             if seau >= SEAUX {
@@ -33,15 +46,25 @@ pub(super) fn annuler(avant: impl Source, apres: impl Source, fils: usize) -> io
             }
             anciennes.clear();
             nouvelles.clear();
-            avant(seau, &mut anciennes)?;
-            apres(seau, &mut nouvelles)?;
-            tri.trier(&mut anciennes);
-            tri.trier(&mut nouvelles);
-            croiser(&anciennes, &nouvelles, &mut restes);
+            avant(seau, anciennes)?;
+            apres(seau, nouvelles)?;
+            tri.trier(anciennes);
+            tri.trier(nouvelles);
+            croiser(anciennes, nouvelles, &mut restes);
         }
     };
+    // Fingerprints are uniform: a bucket is seldom an eighth above the mean.
+    let place = usize::try_from(lignes / SEAUX as u64 * 9 / 8).unwrap_or_default();
+    let memoire = |_| Memoire {
+        anciennes: Vec::with_capacity(place),
+        nouvelles: Vec::with_capacity(place),
+        tri: Tri::pour(place),
+    };
+    let mut memoires: Vec<Memoire> = (0..fils.max(1)).map(memoire).collect();
     let par_fil: Vec<io::Result<Restes>> = thread::scope(|scope| {
-        let fils: Vec<_> = (0..fils.max(1)).map(|_| scope.spawn(fil)).collect();
+        let fil = &fil;
+        let fils: Vec<_> =
+            memoires.iter_mut().map(|memoire| scope.spawn(move || fil(memoire))).collect();
         let join = |fil: thread::ScopedJoinHandle<'_, _>| {
             fil.join().unwrap_or_else(|e| std::panic::resume_unwind(e))
         };

@@ -133,23 +133,26 @@ impl Condense {
 
     /// Adds the marks of a bucket to `dans`; the place of an entry is its rank.
     pub(super) fn marques(&self, seau: usize, dans: &mut Vec<u128>) -> io::Result<()> {
-        for (rang, lue) in (self.debuts[seau]..).zip(self.seau(seau)?) {
-            dans.push(marque(lue.empreinte, rang));
+        let octets = self.octets_du_seau(seau)?;
+        for (rang, entree) in (self.debuts[seau]..).zip(octets.chunks_exact(ENTREE)) {
+            dans.push(marque(grand(&entree[..12]), rang));
         }
         Ok(())
     }
 
-    /// The entries of a bucket, with the rank of the first one.
+    /// The entries of a bucket.
     pub(super) fn seau(&self, seau: usize) -> io::Result<Vec<Lue>> {
+        Ok(self.octets_du_seau(seau)?.chunks_exact(ENTREE).map(lire).collect())
+    }
+
+    fn octets_du_seau(&self, seau: usize) -> io::Result<Vec<u8>> {
         let (debut, fin) = (self.debuts[seau], self.debuts[seau + 1]);
         let mut octets = vec![0; usize::try_from(fin - debut).unwrap_or_default() * ENTREE];
         let lus = self.fichier.lire_a(&mut octets, self.base + debut * ENTREE as u64)?;
-        let entrees: Vec<Lue> = octets.chunks_exact(ENTREE).map(lire).collect();
-        let a_sa_place = entrees.iter().all(|lue| seau_de(lue.empreinte) == seau);
-        if lus < octets.len() || controle(&octets) != self.controles[seau] || !a_sa_place {
+        if lus < octets.len() || controle(&octets) != self.controles[seau] {
             return Err(io::Error::new(io::ErrorKind::InvalidData, CondenseError::Abime));
         }
-        Ok(entrees)
+        Ok(octets)
     }
 
     /// All of its bytes.
@@ -250,8 +253,11 @@ fn lire(octets: &[u8]) -> Lue {
     Lue { empreinte: grand(&octets[..12]), identite: grand(&octets[12..ENTREE]) }
 }
 
+/// A number of at most 16 bytes.
 fn grand(octets: &[u8]) -> u128 {
-    octets.iter().fold(0, |n, octet| (n << 8) | u128::from(*octet))
+    let mut entier = [0; 16];
+    entier[16 - octets.len()..].copy_from_slice(octets);
+    u128::from_be_bytes(entier)
 }
 
 fn nombre(octets: &[u8]) -> u64 {

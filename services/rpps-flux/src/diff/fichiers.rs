@@ -195,7 +195,12 @@ fn avec_extrait<'a, O: Octets + ?Sized>(
         let [anciennes, nouvelles] =
             empreintes([&avant, apres], [Cote::Avant, Cote::Apres], moyens)?;
         (bilan.avant, bilan.apres) = (anciennes.releve, nouvelles.releve);
-        let places = annulation::annuler(anciennes.source(), nouvelles.source(), moyens.fils);
+        let places = annulation::annuler(
+            anciennes.source(),
+            nouvelles.source(),
+            moyens.fils,
+            bilan.apres.lignes,
+        );
         let places = places.map_err(|e| DiffError::Lecture(Cote::Avant, e.into()))?;
         (places, (anciennes.somme, nouvelles.somme))
     };
@@ -221,8 +226,9 @@ fn avec_condense<'a, O: Octets + ?Sized>(
     let [nouvelles] = empreintes([apres], [Cote::Apres], moyens)?;
     (bilan.avant, bilan.apres) = (avant.manifeste.releve(), nouvelles.releve);
     let anciennes = |seau, marques: &mut Vec<u128>| avant.marques(seau, marques);
-    let places = annulation::annuler(anciennes, nouvelles.source(), moyens.fils)
-        .map_err(CondenseError::from)?;
+    let places =
+        annulation::annuler(anciennes, nouvelles.source(), moyens.fils, bilan.apres.lignes)
+            .map_err(CondenseError::from)?;
     let (disparues, restent) = restes::du_condense(avant, &places.avant)?;
     let annulees = (avant.somme.wrapping_sub(restent), nouvelles.somme);
     Ok(Anciennes { fichier: None, disparues, places, annulees })

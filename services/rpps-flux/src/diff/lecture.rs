@@ -4,7 +4,7 @@ use std::{
     borrow::Cow,
     sync::{
         Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread,
 };
@@ -188,6 +188,24 @@ pub(super) struct Moyens<'a> {
     pub(super) progres: &'a (dyn Fn(u64) + Sync),
 }
 
+/// What a thread works with. All of it is made before any thread starts: memory that threads ask
+/// for themselves is spread over large pages that are mostly empty.
+struct Memoire<T, const N: usize> {
+    tampon: Tampon,
+    lus: [(Remplissage<T>, Releve, u128); N],
+}
+
+/// Blocks to read, which threads take one after the other.
+struct Travail<'a, O: ?Sized, P, const N: usize> {
+    fichiers: [&'a Fichier<'a, O>; N],
+    blocs: Vec<(usize, u64)>,
+    prochain: AtomicUsize,
+    arret: AtomicBool,
+    echec: Mutex<Option<Echec>>,
+    poser: P,
+    progres: &'a (dyn Fn(u64) + Sync),
+}
+
 /// Reads files to their end, block by block, whichever thread is free. `poser` deals out a row, and
 /// returns its fingerprint.
 pub(super) fn lire<O: Octets + ?Sized, T: Copy + Default + Send, const N: usize>(
@@ -195,51 +213,26 @@ pub(super) fn lire<O: Octets + ?Sized, T: Copy + Default + Send, const N: usize>
     moyens: Moyens<'_>,
     poser: impl Fn(usize, &mut Releve, u64, &[u8], &mut Remplissage<T>) -> u128 + Sync,
 ) -> Result<[Lu<T>; N], Echec> {
-    let prochain = AtomicU64::new(0);
-    let arret = AtomicBool::new(false);
-    let echec = Mutex::new(None);
-    let mut travaux: Vec<(usize, u64)> = Vec::new();
-    for (n, fichier) in fichiers.iter().enumerate() {
-        travaux.extend(fichier.ouverture.decoupe.blocs().map(|bloc| (n, bloc)));
-    }
-    let fil = || {
-        let mut lus: [_; N] = std::array::from_fn(|n| {
-            let part = fichiers[n].ouverture.decoupe.taille() / moyens.fils.max(1) as u64;
-            (Remplissage::<T>::new(part), Releve::default(), 0_u128)
-        });
-        let mut tampon = fichiers.first().map(|f| Tampon::pour(&f.ouverture.decoupe));
-        while let Some(tampon) = &mut tampon
-            && !arret.load(Ordering::Relaxed)
-        {
-            let rang = prochain.fetch_add(1, Ordering::Relaxed);
-            let travail = usize::try_from(rang).ok().and_then(|rang| travaux.get(rang));
-            let Some((n, bloc)) = travail.copied() else { break };
-            let Fichier { source, ouverture, .. } = fichiers[n];
-            let (remplissage, releve, somme) = &mut lus[n];
-            let lu = ouverture.decoupe.lire(*source, bloc, tampon).and_then(|bloc| {
-                bloc.chaque(|place, ligne| {
-                    releve.lignes += 1;
-                    let empreinte = poser(n, releve, place, ligne, remplissage);
-                    *somme = somme.wrapping_add(empreinte);
-                    Ok(())
-                })
-            });
-            if let Err(cause) = lu {
-                arret.store(true, Ordering::Relaxed);
-                let mut premier = echec.lock().unwrap_or_else(PoisonError::into_inner);
-                premier.get_or_insert(Echec { fichier: n, cause });
-            }
-            (moyens.progres)(ouverture.decoupe.octets(bloc));
-        }
-        lus.map(|(remplissage, releve, somme)| (remplissage.figer(), releve, somme))
+    let fils = moyens.fils.max(1);
+    let mut travail = Travail {
+        fichiers,
+        blocs: Vec::new(),
+        prochain: AtomicUsize::new(0),
+        arret: AtomicBool::new(false),
+        echec: Mutex::new(None),
+        poser,
+        progres: moyens.progres,
     };
-    let par_fil: Vec<_> = thread::scope(|scope| {
-        let fils: Vec<_> = (0..moyens.fils.max(1)).map(|_| scope.spawn(fil)).collect();
-        fils.into_iter()
-            .map(|fil| fil.join().unwrap_or_else(|e| std::panic::resume_unwind(e)))
-            .collect()
+    for (n, fichier) in fichiers.iter().enumerate() {
+        travail.blocs.extend(fichier.ouverture.decoupe.blocs().map(|bloc| (n, bloc)));
+    }
+    let mut memoires: Vec<_> = (0..fils).map(|_| Memoire::pour(fichiers, fils)).collect();
+    thread::scope(|scope| {
+        for memoire in &mut memoires {
+            scope.spawn(|| travail.fil(memoire));
+        }
     });
-    if let Some(echec) = echec.into_inner().unwrap_or_else(PoisonError::into_inner) {
+    if let Some(echec) = travail.echec.into_inner().unwrap_or_else(PoisonError::into_inner) {
         return Err(echec);
     }
     let mut lus: [_; N] = std::array::from_fn(|n| {
@@ -247,14 +240,54 @@ pub(super) fn lire<O: Octets + ?Sized, T: Copy + Default + Send, const N: usize>
         let releve = Releve { windows_1252, ..Releve::default() };
         Lu { seaux: Vec::new(), releve, somme: 0 }
     });
-    for fil in par_fil {
-        for (lu, (seaux, releve, somme)) in lus.iter_mut().zip(fil) {
+    for memoire in memoires {
+        for (lu, (remplissage, releve, somme)) in lus.iter_mut().zip(memoire.lus) {
             lu.somme = lu.somme.wrapping_add(somme);
-            lu.seaux.push(seaux);
+            lu.seaux.push(remplissage.figer());
             lu.releve.lignes += releve.lignes;
             lu.releve.illisibles += releve.illisibles;
             lu.releve.windows_1252 |= releve.windows_1252;
         }
     }
     Ok(lus)
+}
+
+impl<T: Copy + Default, const N: usize> Memoire<T, N> {
+    fn pour<O: Octets + ?Sized>(fichiers: [&Fichier<'_, O>; N], fils: usize) -> Self {
+        let bloc = fichiers.iter().map(|fichier| fichier.ouverture.decoupe.bloc()).max();
+        let lus = fichiers.map(|fichier| {
+            let part = fichier.ouverture.decoupe.taille() / fils as u64;
+            (Remplissage::new(part), Releve::default(), 0)
+        });
+        Self { tampon: Tampon::pour(bloc.unwrap_or_default()), lus }
+    }
+}
+
+impl<O: Octets + ?Sized, P, const N: usize> Travail<'_, O, P, N> {
+    /// What one thread does.
+    fn fil<T: Copy + Default>(&self, memoire: &mut Memoire<T, N>)
+    where
+        P: Fn(usize, &mut Releve, u64, &[u8], &mut Remplissage<T>) -> u128,
+    {
+        while !self.arret.load(Ordering::Relaxed) {
+            let rang = self.prochain.fetch_add(1, Ordering::Relaxed);
+            let Some((n, bloc)) = self.blocs.get(rang).copied() else { break };
+            let Fichier { source, ouverture, .. } = self.fichiers[n];
+            let (remplissage, releve, somme) = &mut memoire.lus[n];
+            let lu = ouverture.decoupe.lire(*source, bloc, &mut memoire.tampon).and_then(|bloc| {
+                bloc.chaque(|place, ligne| {
+                    releve.lignes += 1;
+                    let empreinte = (self.poser)(n, releve, place, ligne, remplissage);
+                    *somme = somme.wrapping_add(empreinte);
+                    Ok(())
+                })
+            });
+            if let Err(cause) = lu {
+                self.arret.store(true, Ordering::Relaxed);
+                let mut premier = self.echec.lock().unwrap_or_else(PoisonError::into_inner);
+                premier.get_or_insert(Echec { fichier: n, cause });
+            }
+            (self.progres)(ouverture.decoupe.octets(bloc));
+        }
+    }
 }

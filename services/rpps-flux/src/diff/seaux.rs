@@ -95,12 +95,13 @@ impl<T: Copy + Default> Remplissage<T> {
     /// Empty buckets for a thread that reads about so many bytes.
     pub(super) fn new(octets: u64) -> Self {
         let lots = usize::try_from(octets / OCTETS_PAR_LIGNE).unwrap_or_default() / LOT;
+        let lots_par_dalle = lots.max(64);
         Self {
             en_cours: vec![T::default(); SEAUX * LOT],
             remplis: vec![0; SEAUX],
-            dalles: Vec::new(),
-            lots_par_dalle: lots.max(64),
-            seaux: Vec::new(),
+            dalles: vec![Vec::with_capacity(lots_par_dalle * LOT)],
+            lots_par_dalle,
+            seaux: Vec::with_capacity(lots_par_dalle),
         }
     }
 
@@ -178,7 +179,7 @@ impl<T: Copy> Seaux<T> {
 }
 
 /// Memory for sorting buckets.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Tri {
     fins: Vec<u32>,
     range: Vec<u128>,
@@ -188,9 +189,19 @@ pub(super) struct Tri {
 const TRI_BITS: u32 = 11;
 
 impl Tri {
+    /// Memory for buckets of about so many marks.
+    pub(super) fn pour(marques: usize) -> Self {
+        let fins = Vec::with_capacity((1 << TRI_BITS) + 1);
+        Self { fins, range: Vec::with_capacity(marques) }
+    }
+
     /// Sorts marks: fingerprints are uniform, so that dealing them out by their first bits nearly
     /// does it.
     pub(super) fn trier(&mut self, marques: &mut Vec<u128>) {
+        // Those of a digest are sorted.
+        if marques.is_sorted() {
+            return;
+        }
         if marques.len() < 1 << (TRI_BITS - 4) {
             marques.sort_unstable();
             return;

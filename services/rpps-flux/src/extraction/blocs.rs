@@ -75,9 +75,9 @@ pub struct Tampon {
 }
 
 impl Tampon {
-    /// Memory for the blocks of one cutting.
-    pub fn pour(decoupe: &Decoupe) -> Self {
-        let octets = vec![0; decoupe.bloc + LIGNE_MAX + RALLONGE + PAGE];
+    /// Memory for blocks of so many bytes.
+    pub fn pour(bloc: usize) -> Self {
+        let octets = vec![0; bloc + LIGNE_MAX + RALLONGE + PAGE];
         let debut = octets.as_ptr().align_offset(PAGE).min(PAGE);
         Self { octets, debut }
     }
@@ -109,7 +109,12 @@ impl Decoupe {
         self.taille
     }
 
-    /// Bytes of a block.
+    /// Bytes of its blocks.
+    pub fn bloc(&self) -> usize {
+        self.bloc
+    }
+
+    /// Bytes of one block; the last one is shorter.
     pub fn octets(&self, rang: u64) -> u64 {
         let debut = rang * self.bloc as u64;
         (debut + self.bloc as u64).min(self.taille) - debut

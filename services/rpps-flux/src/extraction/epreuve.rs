@@ -53,7 +53,7 @@ fn eprouver_un(extrait: Extrait, octets: &[u8]) {
 /// Places and lengths of the lines.
 fn decouper(octets: &[u8], decoupe: &Decoupe) -> Result<Vec<(u64, usize)>, LectureError> {
     let mut lignes = Vec::new();
-    let mut tampon = Tampon::pour(decoupe);
+    let mut tampon = Tampon::pour(decoupe.bloc());
     for rang in decoupe.blocs() {
         decoupe.lire(octets, rang, &mut tampon)?.chaque(|place, ligne| {
             lignes.push((place, ligne.len()));
