@@ -15,8 +15,8 @@ pub const BLOC: usize = 512 * 1024;
 /// Bytes read at a time to complete the last line of a block.
 const RALLONGE: usize = 2 * 1024;
 
-/// Memory pages: a copy from the page cache is five times slower to an address that is not aligned
-/// as its source.
+/// Memory pages: a copy from the page cache is four to five times slower to an address that is not
+/// aligned as its source.
 const PAGE: usize = 4096;
 
 /// What an extract is read from.
