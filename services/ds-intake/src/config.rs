@@ -1,13 +1,20 @@
 //! Settings: how to reach Démarches simplifiées, and where each value is in the form.
 
-use std::{collections::BTreeMap, fmt, str::FromStr};
+use std::collections::{BTreeMap, BTreeSet};
 
 use agency::HttpSettings;
 use base64::{Engine, prelude::BASE64_STANDARD};
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use contracts::LieuId;
 use kernel::Secret;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
+use service::Limit;
+
+use crate::agency::Cible;
+
+mod noms;
+
+pub use noms::{Annotation, Champ, Jalon};
 
 /// Settings of the service.
 ///
@@ -15,10 +22,14 @@ use serde::{Deserialize, Serialize};
 /// demarche = 123456
 /// # A token of a technical administrateur, with write access; better given by the environment.
 /// jeton = "jeton-fictif"
+/// # Its last day, as DS shows it: a task asks for a new one 30 days before.
+/// jeton_expire_le = "2027-03-31"
 /// # The robot instructeur; it must belong to every groupe instructeur of the démarche.
 /// instructeur_id = "SW5zdHJ1Y3RldXItOTAwMg=="
 /// poll_interval_s = 60
 /// write_back = true
+/// # What the doctor is told in the thread of the dossier, besides what is to be corrected.
+/// messages = ["autorisation", "agenda", "facturation", "teletransmission"]
 ///
 /// [http]
 /// base_url = "https://demarche.numerique.gouv.fr"
@@ -36,6 +47,10 @@ use serde::{Deserialize, Serialize};
 ///
 /// [lieux]
 /// "Ambert (63)" = "ambert"
+///
+/// # In this revision of the form, another field took the place of one of `champs`.
+/// [revisions."UHJvY2VkdXJlUmV2aXNpb24tMTYyOTUz"]
+/// telephone = "Q2hhbXAtNDEwMDAwNQ=="
 /// ```
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -45,8 +60,24 @@ pub struct Config {
     /// Where the API is; the path `/api/v2/graphql` is added. DS itself gives up after 30 s: a
     /// longer `timeout_ms` lets its own answer arrive.
     pub http: HttpSettings,
+    /// Which of the two platforms it is (`demarche-numerique`).
+    #[serde(default)]
+    pub plateforme: Plateforme,
     /// The API token.
     pub jeton: Secret,
+    /// Another token, valid at the same time: it takes over when DS refuses the first one.
+    #[serde(default)]
+    pub jeton_suivant: Option<Secret>,
+    /// Last day of `jeton`: DS has no API that tells it, and a token lasts a year at most.
+    #[serde(default)]
+    pub jeton_expire_le: Option<NaiveDate>,
+    /// Days before `jeton_expire_le` at which a task asks for another one (30).
+    #[serde(default = "default_jeton_alerte_jours")]
+    pub jeton_alerte_jours: u32,
+    /// What the address of the webhook ends with: DS does not sign it, so nobody else may know it.
+    /// Without it there is no webhook.
+    #[serde(default)]
+    pub webhook_jeton: Option<Secret>,
     /// GraphQL id (`Instructeur-<n>` in base 64) of the robot that writes.
     pub instructeur_id: String,
     /// Time between two polls, in seconds (60).
@@ -69,7 +100,14 @@ pub struct Config {
     /// Changes the state of dossiers on DS (true).
     #[serde(default = "default_write_back")]
     pub write_back: bool,
-    /// Calls per minute over all replicas (350); DS refuses more than 400 per token.
+    /// The only changes of state that are written, when not all of them are.
+    #[serde(default)]
+    pub write_back_only: Option<BTreeSet<Cible>>,
+    /// What the doctor is told in the thread of the dossier, besides what is to be corrected: none
+    /// by default. DS sends each message by e-mail too.
+    #[serde(default)]
+    pub messages: BTreeSet<Jalon>,
+    /// Calls per minute over all replicas (380); DS refuses more than 400 per token.
     #[serde(default = "default_calls_per_minute")]
     pub calls_per_minute: u32,
     /// Where each value is: `champDescriptorId` of the form, by name. A field that is not listed
@@ -82,6 +120,25 @@ pub struct Config {
     /// Sites by the label of the form, when it is neither the site's id nor its name.
     #[serde(default)]
     pub lieux: BTreeMap<String, LieuId>,
+    /// By revision of the form (its GraphQL id): fields of `champs` that have another id there.
+    #[serde(default)]
+    pub revisions: BTreeMap<String, BTreeMap<Champ, String>>,
+}
+
+/// The platforms that serve the API.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Plateforme {
+    /// demarche.numerique.gouv.fr, formerly demarches-simplifiees.fr.
+    #[default]
+    DemarcheNumerique,
+    /// demat.social.gouv.fr, the fork of the social ministries: champs have no
+    /// `champDescriptorId` there, and a type of their own for the RPPS.
+    DematSocial,
+}
+
+fn default_jeton_alerte_jours() -> u32 {
+    30
 }
 
 fn default_poll_interval_s() -> u32 {
@@ -109,7 +166,7 @@ fn default_write_back() -> bool {
 }
 
 fn default_calls_per_minute() -> u32 {
-    350
+    380
 }
 
 impl Config {
@@ -122,7 +179,12 @@ impl Config {
                 timeout_ms: 40_000,
                 max_body_bytes: 8 * 1024 * 1024,
             },
+            plateforme: Plateforme::default(),
             jeton,
+            jeton_suivant: None,
+            jeton_expire_le: None,
+            jeton_alerte_jours: default_jeton_alerte_jours(),
+            webhook_jeton: None,
             instructeur_id: robot.to_owned(),
             poll_interval_s: default_poll_interval_s(),
             overlap_s: default_overlap_s(),
@@ -130,10 +192,13 @@ impl Config {
             reconcile_every_h: default_reconcile_every_h(),
             since: default_since(),
             write_back: default_write_back(),
+            write_back_only: None,
+            messages: BTreeSet::new(),
             calls_per_minute: default_calls_per_minute(),
             champs: champs_par_defaut(),
             annotations: BTreeMap::new(),
             lieux: BTreeMap::new(),
+            revisions: BTreeMap::new(),
         }
     }
 
@@ -157,6 +222,30 @@ impl Config {
         self.page_size.clamp(1, 100)
     }
 
+    /// The calls that DS bears, in windows so short that no minute, wherever it begins, holds more
+    /// than one window above `calls_per_minute`: 399 at most with 380.
+    pub fn limite(&self) -> Limit {
+        const FENETRES_PAR_MINUTE: u32 = 20;
+        let per_minute = self.calls_per_minute.max(1);
+        let calls = (per_minute / FENETRES_PAR_MINUTE).max(1);
+        let window = std::time::Duration::from_mins(1) * calls / per_minute;
+        Limit { in_flight: 8, calls, window }
+    }
+
+    /// Where each value is in this revision of the form.
+    pub fn champs_de(&self, revision: Option<&str>) -> BTreeMap<Champ, String> {
+        let mut champs = self.champs.clone();
+        if let Some(other) = revision.and_then(|r| self.revisions.get(r)) {
+            champs.extend(other.iter().map(|(champ, id)| (*champ, id.clone())));
+        }
+        champs
+    }
+
+    /// Says whether Relais brings dossiers to that state on DS.
+    pub fn ecrit(&self, cible: Cible) -> bool {
+        self.write_back && self.write_back_only.as_ref().is_none_or(|only| only.contains(&cible))
+    }
+
     /// Checks what the types cannot say.
     ///
     /// # Errors
@@ -170,110 +259,21 @@ impl Config {
         if self.instructeur_id.trim().is_empty() {
             return Err("instructeur_id est vide".to_owned());
         }
+        if self.calls_per_minute == 0 {
+            return Err("calls_per_minute vaut au moins 1".to_owned());
+        }
+        let mut others = self.revisions.values().flat_map(BTreeMap::keys);
+        if let Some(champ) = others.find(|champ| !self.champs.contains_key(champ)) {
+            return Err(format!(
+                "revisions : {champ} n’est pas dans champs ; une révision change la place d’un \
+                 champ, elle n’en ajoute pas"
+            ));
+        }
+        let short = |secret: &Secret| secret.expose().len() < 16;
+        if self.webhook_jeton.as_ref().is_some_and(short) {
+            return Err("webhook_jeton compte au moins 16 caractères".to_owned());
+        }
         Ok(())
-    }
-}
-
-macro_rules! names {
-    ($(#[$doc:meta])* $name:ident($quoi:literal) { $($(#[$vdoc:meta])* $variant:ident = $text:literal, $label:literal;)+ }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-        #[serde(try_from = "String", into = "String")]
-        pub enum $name { $($(#[$vdoc])* $variant),+ }
-
-        impl $name {
-            /// Every name.
-            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
-
-            /// The name in settings and messages.
-            pub fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $text),+ }
-            }
-
-            /// What people read.
-            pub fn libelle(self) -> &'static str {
-                match self { $(Self::$variant => $label),+ }
-            }
-        }
-
-        impl FromStr for $name {
-            type Err = String;
-            fn from_str(text: &str) -> Result<Self, String> {
-                let found = Self::ALL.iter().find(|n| n.as_str() == text);
-                found.copied().ok_or_else(|| {
-                    let known: Vec<_> = Self::ALL.iter().map(|n| n.as_str()).collect();
-                    format!(concat!($quoi, " inconnu : « {} » (connus : {})"), text, known.join(", "))
-                })
-            }
-        }
-
-        impl TryFrom<String> for $name {
-            type Error = String;
-            fn try_from(text: String) -> Result<Self, String> {
-                text.parse()
-            }
-        }
-
-        impl From<$name> for String {
-            fn from(name: $name) -> String {
-                name.as_str().to_owned()
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(self.as_str())
-            }
-        }
-    };
-}
-
-names! {
-    /// A value that the form gives.
-    Champ("champ") {
-        /// RPPS number, text.
-        Rpps = "rpps", "Numéro RPPS";
-        /// Civility; from the demandeur unless mapped.
-        Civilite = "civilite", "Civilité";
-        /// Family name; from the demandeur unless mapped.
-        Nom = "nom", "Nom";
-        /// First name; from the demandeur unless mapped.
-        Prenom = "prenom", "Prénom";
-        /// E-mail; from the demandeur or the usager unless mapped.
-        Courriel = "courriel", "Adresse électronique";
-        /// Phone number.
-        Telephone = "telephone", "Téléphone";
-        /// How the doctor practises: a list.
-        ModeExercice = "mode_exercice", "Mode d’exercice";
-        /// Département of the main practice.
-        DepartementExercicePrincipal = "departement_exercice_principal",
-            "Département d’exercice principal";
-        /// CDOM of registration; the main practice's département unless mapped.
-        CdomInscription = "cdom_inscription", "Conseil départemental d’inscription à l’Ordre";
-        /// The sites: a list with several choices, or a repetition.
-        LieuxSouhaites = "lieux_souhaites", "Lieux souhaités";
-        /// The half-days: a repetition of the next two, or a text with one a line.
-        Creneaux = "creneaux", "Créneaux souhaités";
-        /// In the repetition: the day.
-        CreneauDate = "creneau_date", "Date du créneau";
-        /// In the repetition: the half-day.
-        CreneauDemiJournee = "creneau_demi_journee", "Demi-journée du créneau";
-        /// Wants to be replaced meanwhile: yes or no.
-        RemplacementSouhaite = "remplacement_souhaite", "Remplacement souhaité";
-    }
-}
-
-names! {
-    /// A private annotation that Relais can fill.
-    Annotation("annotation") {
-        /// Where the application stands.
-        Avancement = "avancement", "Avancement";
-        /// What the RPPS says.
-        Identite = "identite", "Identité RPPS";
-        /// Whether the doctor can bill.
-        Facturation = "facturation", "Facturation";
-        /// Whether the agenda is open.
-        Agenda = "agenda", "Agenda";
     }
 }
 
@@ -321,7 +321,51 @@ mod tests {
         assert_eq!(config.since.to_rfc3339(), "2025-01-01T00:00:00+00:00");
         assert_eq!(config.lieux["Ambert (63)"].as_str(), "ambert");
         assert!(config.verifier().is_ok());
+        assert_eq!(config.jeton_expire_le.map(|d| d.to_string()).as_deref(), Some("2027-03-31"));
+        let revision = config.revisions.keys().next().map(String::as_str);
+        assert_eq!(config.champs_de(revision)[&Champ::Telephone], champ_descriptor_id(4_100_005));
+        assert_eq!(config.champs_de(None), config.champs);
+        assert_eq!(config.messages.len(), Jalon::ALL.len());
         assert!(!format!("{config:?}").contains("jeton-fictif"));
+    }
+
+    #[test]
+    fn no_minute_holds_more_calls_than_ds_bears() {
+        let mut config: Config = toml::from_str(&example()).expect("the example parses");
+        for (per_minute, most) in [(380, 399), (350, 367), (20, 21), (7, 8)] {
+            config.calls_per_minute = per_minute;
+            let limit = config.limite();
+            let windows = 60.0 / limit.window.as_secs_f64();
+            assert!((windows * f64::from(limit.calls) - f64::from(per_minute)).abs() < 0.01);
+            // A minute that begins within a window touches one more.
+            assert!((windows + 1.0) * f64::from(limit.calls) < f64::from(most) + 0.01);
+        }
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        let good: Config = toml::from_str(&example()).expect("the example parses");
+        let wrong = |adapt: fn(&mut Config)| {
+            let mut config = good.clone();
+            adapt(&mut config);
+            config.verifier().expect_err("refused")
+        };
+        assert!(wrong(|c| c.calls_per_minute = 0).contains("calls_per_minute"));
+        assert!(wrong(|c| c.webhook_jeton = Some(Secret::new("court"))).contains("16"));
+        let unknown = wrong(|c| {
+            let ids = BTreeMap::from([(Champ::Nom, "x".to_owned())]);
+            c.revisions = BTreeMap::from([("r".to_owned(), ids)]);
+        });
+        assert!(unknown.contains("nom n’est pas dans champs"), "{unknown}");
+    }
+
+    #[test]
+    fn changes_of_state_are_chosen_one_by_one() {
+        let text = format!("write_back_only = [\"accepte\"]\n{}", example());
+        let mut config: Config = toml::from_str(&text).expect("parses");
+        assert!(config.ecrit(Cible::Accepte) && !config.ecrit(Cible::Refuse));
+        config.write_back = false;
+        assert!(!config.ecrit(Cible::Accepte));
     }
 
     #[test]

@@ -2,20 +2,23 @@
 //! correct, and writes progress back. Polling is the truth.
 
 use chrono::{DateTime, Utc};
-use contracts::{incoming, messages::ModeFacturation};
+use contracts::{DossierId, LieuId, incoming, messages::ModeFacturation};
 use serde::{Deserialize, Serialize};
 use service::{
-    Attempt, Context, Decision, Equipment, Etape, Input, Limit, OperatorAction, Refusal, Service,
+    Attempt, Context, Decision, Equipment, Etape, Ingress, Input, Limit, OperatorAction, Refusal,
+    Service,
 };
 use uuid::Uuid;
 
 pub mod agency;
 pub mod config;
 mod decide;
+pub mod formulaire;
 #[cfg(feature = "simulator")]
 pub mod simulator;
 
 pub mod state;
+pub mod webhook;
 pub mod wire;
 
 pub use agency::{Answer, Ask, Client};
@@ -46,8 +49,12 @@ incoming! {
 /// What one state tells another, and what an operator says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Event {
-    /// To the démarche: poll now. Given at every start.
+    /// To the démarche: go on polling. Given at every start.
     Demarrer,
+    /// To the démarche, from the webhook: something changed on DS.
+    Reveil,
+    /// To the démarche, from an operator: poll now, from the beginning of a pass.
+    Relever,
     /// To a dossier: the list shows it with this date of modification.
     Vu {
         /// The date.
@@ -64,6 +71,29 @@ pub enum Event {
     },
     /// To a dossier: an engagement of it, whole.
     Activite(ResumeActivite),
+    /// To a doctor: an engagement, where it stands.
+    Engagement {
+        /// The engagement.
+        engagement: contracts::EngagementId,
+        /// Its dossier.
+        dossier: DossierId,
+        /// The site.
+        lieu: LieuId,
+        /// It is not over.
+        ouvert: bool,
+    },
+    /// To a doctor: a complete application asks for these sites.
+    Candidater {
+        /// The application.
+        dossier: DossierId,
+        /// The sites.
+        lieux: Vec<LieuId>,
+    },
+    /// To a dossier: the doctor's engagement at a site that it asks for is open already.
+    Doublon {
+        /// These sites.
+        lieux: Vec<LieuId>,
+    },
     /// To a dossier: how the doctor may bill.
     Facturation {
         /// The engagement.
@@ -77,6 +107,9 @@ pub enum Event {
         engagement: contracts::EngagementId,
         /// Open.
         ouvert: bool,
+        /// Where it is, while it is open.
+        #[serde(default)]
+        url: Option<String>,
     },
     /// From an operator: a task is done.
     TacheFermee {
@@ -106,7 +139,7 @@ impl Service for DsIntake {
 
     fn new(config: &Config, equipment: &Equipment) -> Result<Self, String> {
         config.verifier()?;
-        Ok(Self { client: Client::new(config, equipment.clock.clone())? })
+        Ok(Self { client: Client::with_equipment(config, equipment)? })
     }
 
     fn key(message: &Message) -> String {
@@ -146,13 +179,15 @@ impl Service for DsIntake {
 
     /// DS answers 429 beyond 400 POST a minute per token, and advises at most 16 at a time.
     fn limits(config: &Config) -> Vec<(&'static str, Limit)> {
-        let window = std::time::Duration::from_mins(1);
-        let calls = config.calls_per_minute.max(1);
-        vec![(agency::AGENCE, Limit { in_flight: 8, calls, window })]
+        vec![(agency::AGENCE, config.limite())]
     }
 
     fn boot(config: &Config) -> Vec<(String, Event)> {
         vec![(config.cle_demarche(), Event::Demarrer)]
+    }
+
+    fn routes(config: &Config, ingress: &Ingress<Self>) -> axum::Router {
+        webhook::routes(config, ingress)
     }
 
     fn etape(state: &State) -> Option<Etape> {
@@ -167,7 +202,7 @@ impl Service for DsIntake {
                     tache.ok_or("le champ « tache » doit être l’identifiant de la tâche")?;
                 Event::TacheFermee { tache, par: action.par.clone() }
             }
-            "relire" if action.cle.starts_with("demarche/") => Event::Demarrer,
+            "relire" if action.cle.starts_with("demarche/") => Event::Relever,
             "relire" => Event::Relire,
             other => return Err(format!("ds-intake ne connaît pas l’action « {other} »")),
         };

@@ -24,6 +24,8 @@ pub enum State {
     Dossier(Box<Dossier>),
     /// `engagement/<id>`: which dossier it belongs to.
     Engagement(Engagement),
+    /// `medecin/<rpps>`: where the doctor is engaged.
+    Medecin(Medecin),
 }
 
 /// The source that is polled.
@@ -40,6 +42,12 @@ pub struct Demarche {
     pub disparus: BTreeSet<u64>,
     /// The active revision of the form.
     pub revision: Option<String>,
+    /// The settings were compared with the form of `revision` since the last start.
+    pub formulaire_verifie: bool,
+    /// What did not fit when they were compared.
+    pub problemes: Vec<String>,
+    /// Open tasks, by kind.
+    pub taches: BTreeMap<String, Uuid>,
     /// When the last complete pass began.
     pub reconcilie_le: Option<DateTime<Utc>>,
 }
@@ -70,6 +78,12 @@ pub struct Passe {
     pub taille: u32,
     /// The latest modification seen by it.
     pub dernier: Option<DateTime<Utc>>,
+    /// When its last page came.
+    #[serde(default)]
+    pub avance_le: Option<DateTime<Utc>>,
+    /// Another pass is wanted as soon as it ends.
+    #[serde(default)]
+    pub encore: bool,
 }
 
 /// Which dossiers a pass tells.
@@ -100,6 +114,10 @@ pub struct Dossier {
     pub averti: Option<Uuid>,
     /// RPPS numbers that the doctor was told are unknown or inactive.
     pub rpps_signales: BTreeSet<Rpps>,
+    /// Sites that the doctor was told to be engaged at already.
+    pub doublons_signales: BTreeSet<LieuId>,
+    /// Milestones that the doctor was told of: `<engagement> <milestone>`.
+    pub annonces: BTreeSet<String>,
     /// Where Relais wants it on DS, until it is there.
     pub voulu: Option<Cible>,
     /// The decision read on DS and published.
@@ -149,6 +167,8 @@ pub enum Attente {
     Correction,
     /// To correct the RPPS number.
     Identite,
+    /// To take a site away at which the doctor is engaged already.
+    Doublon,
     /// What the CDOM needs.
     Complement {
         /// Which time.
@@ -203,6 +223,8 @@ pub struct Progres {
     pub facturation: Option<ModeFacturation>,
     /// Whether the agenda is open.
     pub agenda: Option<bool>,
+    /// Where the agenda is, while it is open.
+    pub agenda_url: Option<String>,
 }
 
 /// What a dossier needs of an activity.
@@ -242,4 +264,14 @@ pub struct Engagement {
     pub facturation: Option<ModeFacturation>,
     /// Whether the agenda is open; kept until the dossier is known.
     pub agenda: Option<bool>,
+    /// Where the agenda is, while it is open.
+    pub agenda_url: Option<String>,
+}
+
+/// A doctor: only what tells a second dossier for the same site.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Medecin {
+    /// Engagements that are not over: their dossier and their site.
+    pub engagements: BTreeMap<EngagementId, (DossierId, LieuId)>,
 }

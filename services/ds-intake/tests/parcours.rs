@@ -262,7 +262,7 @@ async fn annotations_follow_what_the_others_do() {
     b.recevoir(Message::ActiviteAutorisee(ActiviteAutorisee(activite))).await;
     b.attendre(MINUTE * 2).await;
     assert_eq!(note(&b, 0), Some(format!("{name} : activité autorisée à compter du 10/03/2026")));
-    assert_eq!(note(&b, 1), Some(format!("{name} : agenda ouvert")));
+    assert_eq!(note(&b, 1), Some(format!("{name} : agenda ouvert, https://rdv.example")));
     // Nothing of it came back as a change.
     assert_eq!(b.types(), ["candidature.deposee"]);
 }

@@ -35,7 +35,7 @@ pub enum Ask {
         /// The text, without its reference line.
         corps: String,
         /// As a request for correction, unless one is pending already.
-        correction: Correction,
+        correction: Option<Correction>,
     },
     /// Fill private annotations.
     Annoter {
@@ -61,10 +61,13 @@ pub struct Lister {
     pub taille: u32,
     /// Also those that disappeared since.
     pub disparus_depuis: Option<DateTime<Utc>>,
+    /// Compare the settings with the form first.
+    #[serde(default)]
+    pub formulaire: bool,
 }
 
 /// A state of a dossier that Relais brings it to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Cible {
     /// Being verified.
@@ -110,6 +113,13 @@ pub enum Correction {
 pub enum Answer {
     /// A page.
     Page(Page),
+    /// A page, given to the second token: DS refuses the first one.
+    PageParSuivant(Page),
+    /// The settings do not fit the form: whatever was read with them would be wrong.
+    FormulaireInadapte {
+        /// What is missing or of another type, in French.
+        problemes: Vec<String>,
+    },
     /// DS could not build a page of this size.
     PageTropLourde,
     /// The dossier.
@@ -117,6 +127,14 @@ pub enum Answer {
     /// The dossier, within the second of its last modification: another change may hide under the
     /// same date.
     LuTropTot(Box<Lecture>),
+    /// The dossier, decided on DS, but by nobody of its CDOM: by Relais's own robot, or
+    /// automatically.
+    LuSansInstructeur {
+        /// The dossier.
+        lecture: Box<Lecture>,
+        /// It was read after the second of its last modification.
+        stable: bool,
+    },
     /// No such dossier any more.
     Introuvable,
     /// The dossier is where it was wanted, or further.

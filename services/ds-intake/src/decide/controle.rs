@@ -8,6 +8,7 @@ use contracts::{
     messages::{Candidature, Manque},
 };
 
+use super::lieux::{plain, reconnaitre};
 use crate::{
     config::{Champ, Config},
     wire::{CreneauBrut, Formulaire, Lecture},
@@ -43,6 +44,9 @@ pub(super) fn controler(
     }
 }
 
+/// Longest value of a field, in characters: nobody's name, and no address (RFC 5321), is longer.
+const LONGUEUR_MAX: usize = 254;
+
 /// Gathers every error before it answers: the doctor is told once.
 struct Controle<'a> {
     config: &'a Config,
@@ -73,6 +77,10 @@ impl Controle<'_> {
             self.manque(champ, "manquant");
             return None;
         };
+        if text.chars().count() > LONGUEUR_MAX {
+            self.manque(champ, "trop-long");
+            return None;
+        }
         parse(text).map_err(|code| self.manque(champ, code)).ok()
     }
 
@@ -114,32 +122,13 @@ impl Controle<'_> {
         }
         let mut found = Vec::new();
         for text in &form.lieux {
-            match self.lieu(text) {
+            match reconnaitre(text, self.config, self.referentiel) {
                 Some(id) if found.contains(&id) => {}
                 Some(id) => found.push(id),
                 None => self.manque(Champ::LieuxSouhaites, "lieu-inconnu"),
             }
         }
         found
-    }
-
-    /// By the label of the settings, by id, by name, or by a commune that has one site only.
-    fn lieu(&self, text: &str) -> Option<LieuId> {
-        let wanted = plain(text);
-        if let Some((_, id)) = self.config.lieux.iter().find(|(label, _)| plain(label) == wanted) {
-            return self.referentiel.lieu(id).map(|l| l.id.clone());
-        }
-        if let Some(lieu) = text.parse().ok().and_then(|id| self.referentiel.lieu(&id)) {
-            return Some(lieu.id.clone());
-        }
-        let only = |matches: &dyn Fn(&contracts::Lieu) -> bool| {
-            let mut found = self.referentiel.lieux().map(|f| &f.lieu).filter(|l| matches(l));
-            let first = found.next()?;
-            found.next().is_none().then(|| first.id.clone())
-        };
-        only(&|l| plain(&l.nom) == wanted)
-            .or_else(|| only(&|l| plain(&format!("{} ({})", l.nom, l.departement)) == wanted))
-            .or_else(|| only(&|l| !l.commune.is_empty() && plain(&l.commune) == wanted))
     }
 
     fn creneaux(&mut self, form: &Formulaire, soumis_le: NaiveDate) -> Vec<Creneau> {
@@ -257,26 +246,6 @@ fn creneau(brut: &CreneauBrut) -> Option<(NaiveDate, &'static [DemiJournee])> {
         _ => return None,
     };
     Some((date, halves))
-}
-
-/// Lower case, without accents or punctuation: what people mean, whatever the typography.
-fn plain(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars().flat_map(char::to_lowercase) {
-        match c {
-            'à' | 'â' | 'ä' => out.push('a'),
-            'é' | 'è' | 'ê' | 'ë' => out.push('e'),
-            'î' | 'ï' => out.push('i'),
-            'ô' | 'ö' => out.push('o'),
-            'ù' | 'û' | 'ü' => out.push('u'),
-            'ç' => out.push('c'),
-            'œ' => out.push_str("oe"),
-            c if c.is_alphanumeric() => out.push(c),
-            _ if out.ends_with(' ') || out.is_empty() => {}
-            _ => out.push(' '),
-        }
-    }
-    out.trim_end().to_owned()
 }
 
 #[cfg(test)]

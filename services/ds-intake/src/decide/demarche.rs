@@ -1,8 +1,9 @@
 //! The poll: pass after pass over the list of dossiers, page by page. It only tells dossiers that
 //! they changed or disappeared; they read themselves.
 
-use chrono::TimeDelta;
-use service::{Context, Decision, Input};
+use chrono::{Days, TimeDelta};
+use contracts::messages::{TacheFaite, TacheOuverte};
+use service::{Context, Decision, Effect, Input, Service};
 
 use crate::{
     DsIntake, Event,
@@ -18,8 +19,18 @@ const RELEVE: &str = "releve";
 /// becomes final (facts of the API, section 7, point 5).
 const DISPARUS: TimeDelta = TimeDelta::days(30);
 
-/// A pass that has not ended by then is begun again: its call may have become a failure.
+/// A pass that has not gone on by then is begun again: its call may have become a failure.
 const PASSE_MAX: TimeDelta = TimeDelta::hours(1);
+
+/// How long after the settings did not fit the form they are compared again.
+const FORMULAIRE: TimeDelta = TimeDelta::minutes(10);
+
+/// The settings do not fit the form: nothing is read meanwhile.
+const INADAPTE: &str = "ds-formulaire-inadapte";
+/// The token ends soon.
+const EXPIRE: &str = "ds-jeton-a-renouveler";
+/// DS refuses the first token; the second one works.
+const REFUSE: &str = "ds-jeton-refuse";
 
 pub(super) fn decide(
     state: Option<&Demarche>,
@@ -28,10 +39,9 @@ pub(super) fn decide(
 ) -> Decision<DsIntake> {
     let demarche = state.cloned().unwrap_or_default();
     match input {
-        // At every start, whatever was in progress: a call that failed for good would stop polling.
-        Input::Event(Event::Demarrer) => commencer(demarche, cx),
+        Input::Event(event) => evenement(demarche, event, cx),
         Input::Wake { reason } if reason == RELEVE => match &demarche.passe {
-            Some(passe) if cx.now - passe.debut < PASSE_MAX => {
+            Some(passe) if en_cours(passe, cx) => {
                 let at = cx.now + cx.config.poll_interval();
                 Decision::next(State::Demarche(demarche)).wake_at(at, RELEVE)
             }
@@ -39,28 +49,110 @@ pub(super) fn decide(
         },
         Input::Answer { ask: Ask::Lister(ask), answer, .. } => {
             let current = |p: &&Passe| p.debut == ask.passe && p.rang == ask.rang;
-            match (demarche.passe.as_ref().filter(current).cloned(), answer) {
-                (None, _) => Decision::Ignore("passe-depassee"),
-                (Some(passe), Answer::Page(page)) => page_lue(demarche, passe, &page, cx),
-                (Some(passe), Answer::PageTropLourde) => {
-                    let taille = (passe.taille / 2).max(1);
-                    continuer(demarche, Passe { taille, ..passe }, cx)
-                }
-                (
-                    Some(_),
-                    Answer::Lu(_)
-                    | Answer::LuTropTot(_)
-                    | Answer::Introuvable
-                    | Answer::Ecrit { .. }
-                    | Answer::Empeche { .. }
-                    | Answer::MessageEnvoye
-                    | Answer::Annote,
-                ) => Decision::Ignore("reponse-sans-objet"),
+            match demarche.passe.as_ref().filter(current).cloned() {
+                None => Decision::Ignore("passe-depassee"),
+                Some(passe) => reponse(demarche, passe, &ask, answer, cx),
             }
         }
-        Input::Message { .. } | Input::Answer { .. } | Input::Wake { .. } | Input::Event(_) => {
+        Input::Message { .. } | Input::Answer { .. } | Input::Wake { .. } => {
             Decision::Ignore("sans-objet")
         }
+    }
+}
+
+fn evenement(
+    mut demarche: Demarche,
+    event: Event,
+    cx: &Context<'_, DsIntake>,
+) -> Decision<DsIntake> {
+    match event {
+        // At every start, whatever was in progress: a call that failed for good would stop
+        // polling. A pass that was under way goes on where it stood.
+        Event::Demarrer => {
+            demarche.formulaire_verifie = false;
+            match demarche.passe.clone().filter(|p| en_cours(p, cx)) {
+                Some(passe) => {
+                    let at = cx.now + cx.config.poll_interval();
+                    continuer(demarche, passe, cx).wake_at(at, RELEVE)
+                }
+                None => commencer(demarche, cx),
+            }
+        }
+        Event::Relever => commencer(demarche, cx),
+        Event::Reveil => match demarche.passe.as_mut() {
+            // What changed meanwhile may be behind the page being read.
+            Some(passe) if passe.encore => Decision::Ignore("reveil-connu"),
+            Some(passe) => {
+                passe.encore = true;
+                Decision::next(State::Demarche(demarche))
+            }
+            None => commencer(demarche, cx),
+        },
+        Event::TacheFermee { tache, par } => {
+            let before = demarche.taches.len();
+            demarche.taches.retain(|_, open| *open != tache);
+            if demarche.taches.len() == before {
+                return Decision::Ignore("tache-deja-fermee");
+            }
+            // Said again as long as it stays so.
+            demarche.problemes.clear();
+            Decision::next(State::Demarche(demarche)).publish(&TacheFaite { tache, faite_par: par })
+        }
+        Event::Vu { .. }
+        | Event::Disparu { .. }
+        | Event::Activite(_)
+        | Event::Facturation { .. }
+        | Event::Agenda { .. }
+        | Event::Engagement { .. }
+        | Event::Candidater { .. }
+        | Event::Doublon { .. }
+        | Event::Relire => Decision::Ignore("sans-objet"),
+    }
+}
+
+fn en_cours(passe: &Passe, cx: &Context<'_, DsIntake>) -> bool {
+    cx.now - passe.avance_le.unwrap_or(passe.debut) < PASSE_MAX
+}
+
+fn reponse(
+    mut demarche: Demarche,
+    passe: Passe,
+    ask: &Lister,
+    answer: Answer,
+    cx: &Context<'_, DsIntake>,
+) -> Decision<DsIntake> {
+    match answer {
+        Answer::Page(page) => page_recue(demarche, passe, ask, &page, cx),
+        Answer::PageParSuivant(page) => {
+            let mut taches = Vec::new();
+            ouvrir(&mut demarche, REFUSE, &[], cx, &mut taches);
+            page_recue(demarche, passe, ask, &page, cx).with_all(taches)
+        }
+        Answer::PageTropLourde => {
+            let taille = (passe.taille / 2).max(1);
+            continuer(demarche, Passe { taille, ..passe }, cx)
+        }
+        Answer::FormulaireInadapte { problemes } => {
+            let mut effets = Vec::new();
+            if demarche.problemes != problemes {
+                // What is wrong now, not what was when the task was opened.
+                fermer(&mut demarche, INADAPTE, &mut effets);
+                let champs = [("problemes", problemes.join("\n"))];
+                ouvrir(&mut demarche, INADAPTE, &champs, cx, &mut effets);
+                demarche.problemes = problemes;
+            }
+            demarche.passe = None;
+            let at = cx.now + FORMULAIRE.max(cx.config.poll_interval());
+            Decision::next(State::Demarche(demarche)).with_all(effets).wake_at(at, RELEVE)
+        }
+        Answer::Lu(_)
+        | Answer::LuTropTot(_)
+        | Answer::LuSansInstructeur { .. }
+        | Answer::Introuvable
+        | Answer::Ecrit { .. }
+        | Answer::Empeche { .. }
+        | Answer::MessageEnvoye
+        | Answer::Annote => Decision::Ignore("reponse-sans-objet"),
     }
 }
 
@@ -72,13 +164,59 @@ fn commencer(mut demarche: Demarche, cx: &Context<'_, DsIntake>) -> Decision<DsI
         Some(last) => !every.is_zero() && cx.now - last >= every,
     };
     let genre = if due { Genre::Complete } else { Genre::Courante };
+    let mut taches = Vec::new();
+    expiration(&mut demarche, cx, &mut taches);
     let passe = nouvelle_passe(&mut demarche, genre, cx);
-    let ask = lister(&passe, cx);
+    let ask = lister(&demarche, &passe, cx);
     demarche.passe = Some(passe);
     Decision::next(State::Demarche(demarche))
         .cancel_asks("lister")
         .ask(ask)
+        .with_all(taches)
         .wake_at(cx.now + cx.config.poll_interval(), RELEVE)
+}
+
+/// Asks for a new token while the old one is still good; done once its date moved.
+fn expiration(
+    demarche: &mut Demarche,
+    cx: &Context<'_, DsIntake>,
+    effets: &mut Vec<Effect<DsIntake>>,
+) {
+    let notice = Days::new(cx.config.jeton_alerte_jours.into());
+    match cx.config.jeton_expire_le {
+        Some(day) if cx.today() + notice >= day => {
+            ouvrir(demarche, EXPIRE, &[("expire_le", day.to_string())], cx, effets);
+        }
+        Some(_) | None => fermer(demarche, EXPIRE, effets),
+    }
+}
+
+fn ouvrir(
+    demarche: &mut Demarche,
+    gabarit: &str,
+    champs: &[(&str, String)],
+    cx: &Context<'_, DsIntake>,
+    effets: &mut Vec<Effect<DsIntake>>,
+) {
+    if demarche.taches.contains_key(gabarit) {
+        return;
+    }
+    let tache = cx.id(gabarit);
+    demarche.taches.insert(gabarit.to_owned(), tache);
+    effets.push(Effect::publish(&TacheOuverte {
+        tache,
+        gabarit: gabarit.to_owned(),
+        service: DsIntake::NAME.to_owned(),
+        cle: cx.key.to_owned(),
+        objet: cx.key.to_owned(),
+        champs: champs.iter().map(|(name, text)| ((*name).to_owned(), text.clone())).collect(),
+    }));
+}
+
+fn fermer(demarche: &mut Demarche, gabarit: &str, effets: &mut Vec<Effect<DsIntake>>) {
+    if let Some(tache) = demarche.taches.remove(gabarit) {
+        effets.push(Effect::publish(&TacheFaite { tache, faite_par: "observe".to_owned() }));
+    }
 }
 
 fn nouvelle_passe(demarche: &mut Demarche, genre: Genre, cx: &Context<'_, DsIntake>) -> Passe {
@@ -90,10 +228,20 @@ fn nouvelle_passe(demarche: &mut Demarche, genre: Genre, cx: &Context<'_, DsInta
         demarche.reconcilie_le = Some(cx.now);
     }
     let taille = cx.config.taille_page();
-    Passe { debut: cx.now, genre, rang: 0, depuis, apres: None, taille, dernier: None }
+    Passe {
+        debut: cx.now,
+        genre,
+        rang: 0,
+        depuis,
+        apres: None,
+        taille,
+        dernier: None,
+        avance_le: None,
+        encore: false,
+    }
 }
 
-fn lister(passe: &Passe, cx: &Context<'_, DsIntake>) -> Ask {
+fn lister(demarche: &Demarche, passe: &Passe, cx: &Context<'_, DsIntake>) -> Ask {
     Ask::Lister(Lister {
         passe: passe.debut,
         rang: passe.rang,
@@ -102,6 +250,7 @@ fn lister(passe: &Passe, cx: &Context<'_, DsIntake>) -> Ask {
         taille: passe.taille,
         // Once per pass, with its first page.
         disparus_depuis: passe.apres.is_none().then(|| cx.now - DISPARUS),
+        formulaire: !demarche.formulaire_verifie,
     })
 }
 
@@ -111,10 +260,38 @@ fn continuer(
     passe: Passe,
     cx: &Context<'_, DsIntake>,
 ) -> Decision<DsIntake> {
-    let passe = Passe { rang: passe.rang + 1, ..passe };
-    let ask = lister(&passe, cx);
+    let passe = Passe { rang: passe.rang + 1, avance_le: Some(cx.now), ..passe };
+    let ask = lister(&demarche, &passe, cx);
     demarche.passe = Some(passe);
-    Decision::next(State::Demarche(demarche)).ask(ask)
+    Decision::next(State::Demarche(demarche)).cancel_asks("lister").ask(ask)
+}
+
+/// A page of another revision of the form than the one known is not looked at: the settings are
+/// compared with it first, then every open dossier is read again.
+fn page_recue(
+    mut demarche: Demarche,
+    passe: Passe,
+    ask: &Lister,
+    page: &Page,
+    cx: &Context<'_, DsIntake>,
+) -> Decision<DsIntake> {
+    let changed = demarche.revision.as_ref().is_some_and(|known| *known != page.revision);
+    let mut effets = Vec::new();
+    if ask.formulaire {
+        demarche.formulaire_verifie = true;
+        demarche.problemes.clear();
+        fermer(&mut demarche, INADAPTE, &mut effets);
+    } else if changed {
+        demarche.formulaire_verifie = false;
+    }
+    demarche.revision = Some(page.revision.clone());
+    if changed {
+        let relecture = nouvelle_passe(&mut demarche, Genre::Relecture, cx);
+        // Another pass of the same instant needs another id: its calls go on counting.
+        let relecture = Passe { rang: passe.rang, ..relecture };
+        return continuer(demarche, relecture, cx).with_all(effets);
+    }
+    page_lue(demarche, passe, page, cx).with_all(effets)
 }
 
 fn page_lue(
@@ -130,6 +307,8 @@ fn page_lue(
             tells.push((dossier.numero, event));
         }
     }
+    let borne = demarche.repere.max(passe.dernier).map(|last| last - cx.config.overlap());
+    demarche.recents.retain(|_, recent| borne.is_none_or(|borne| recent.modifie_le >= borne));
     if let Some(disparus) = &page.disparus {
         tells.extend(nouveaux_disparus(&mut demarche, disparus));
     }
@@ -140,7 +319,7 @@ fn page_lue(
             let taille = passe.taille.saturating_mul(2).min(cx.config.taille_page());
             continuer(demarche, Passe { apres: Some(cursor), taille, ..passe }, cx)
         }
-        None => terminer(demarche, &passe, &page.revision, cx),
+        None => terminer(demarche, &passe, cx),
     };
     tells.into_iter().fold(decision, |decision, (numero, event)| {
         decision.tell(format!("dossier/{numero}"), event)
@@ -191,25 +370,13 @@ fn nouveaux_disparus(demarche: &mut Demarche, disparus: &[DossierDisparu]) -> Ve
 fn terminer(
     mut demarche: Demarche,
     passe: &Passe,
-    revision: &str,
     cx: &Context<'_, DsIntake>,
 ) -> Decision<DsIntake> {
     demarche.passe = None;
-    let form_changed = demarche.revision.as_deref().is_some_and(|known| known != revision);
-    demarche.revision = Some(revision.to_owned());
     // The date of DS, never ours: the two clocks differ.
     demarche.repere = demarche.repere.max(passe.dernier);
-    if let Some(repere) = demarche.repere {
-        let depuis = repere - cx.config.overlap();
-        demarche.recents.retain(|_, recent| recent.modifie_le >= depuis);
-    }
-    if form_changed && passe.genre != Genre::Relecture {
-        let relecture = nouvelle_passe(&mut demarche, Genre::Relecture, cx);
-        // Another pass of the same instant needs another id: its calls go on counting.
-        let relecture = Passe { rang: passe.rang + 1, ..relecture };
-        let ask = lister(&relecture, cx);
-        demarche.passe = Some(relecture);
-        return Decision::next(State::Demarche(demarche)).ask(ask);
+    if passe.encore {
+        return commencer(demarche, cx);
     }
     Decision::next(State::Demarche(demarche)).wake_at(cx.now + cx.config.poll_interval(), RELEVE)
 }

@@ -2,13 +2,16 @@
 //! it. Terminal states stay terminal.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use contracts::messages::{ComplementDemande, Manque, MedecinIdentifie, Situation, TacheFaite};
+use contracts::{
+    LieuId,
+    messages::{ComplementDemande, Manque, MedecinIdentifie, Situation, TacheFaite},
+};
 use service::{Context, Decision, Input};
 use uuid::Uuid;
 
 use super::{
     lecture,
-    suite::{A_REPORTER, INTROUVABLE, Suite},
+    suite::{A_REPORTER, INTROUVABLE, RECONCILIATION, Suite},
     textes,
 };
 use crate::{
@@ -34,6 +37,7 @@ pub(super) fn decide(
         Input::Event(event) => evenement(s, state.is_some(), event),
         Input::Answer { ask, answer, .. } => reponse(s, &ask, answer),
         Input::Wake { reason } if reason == INTROUVABLE => relire_introuvable(s),
+        Input::Wake { reason } if reason == RECONCILIATION => relire_ouvert(s),
         Input::Wake { .. } => Decision::Ignore("reveil-inconnu"),
         Input::Message { message, .. } => match message {
             Message::MedecinIdentifie(m) => identifier(s, &m),
@@ -62,16 +66,45 @@ fn evenement(mut s: Suite<'_, '_>, exists: bool, event: Event) -> Decision<DsInt
             s.dossier.engagements.entry(engagement).or_default().facturation = Some(mode);
             s.fin()
         }
-        Event::Agenda { engagement, ouvert } => {
-            s.dossier.engagements.entry(engagement).or_default().agenda = Some(ouvert);
+        Event::Agenda { engagement, ouvert, url } => {
+            let progres = s.dossier.engagements.entry(engagement).or_default();
+            (progres.agenda, progres.agenda_url) = (Some(ouvert), url);
             s.fin()
         }
+        Event::Doublon { lieux } => doublon(s, lieux),
         Event::TacheFermee { tache, par } => fermer_tache(s, tache, par),
         Event::Relire => {
             s.lire(None);
             s.fin()
         }
-        Event::Demarrer => Decision::Ignore("sans-objet"),
+        Event::Demarrer
+        | Event::Reveil
+        | Event::Relever
+        | Event::Engagement { .. }
+        | Event::Candidater { .. } => Decision::Ignore("sans-objet"),
+    }
+}
+
+/// The doctor is engaged already at sites that the application asks for: told once per site.
+fn doublon(mut s: Suite<'_, '_>, lieux: Vec<LieuId>) -> Decision<DsIntake> {
+    let decided = s.dossier.version.is_some_and(|v| v.etat.est_termine());
+    match &mut s.dossier.phase {
+        Phase::Instruction { attente, .. } if !decided => {
+            let before = s.dossier.doublons_signales.len();
+            s.dossier.doublons_signales.extend(lieux);
+            if s.dossier.doublons_signales.len() == before {
+                return Decision::Ignore("doublon-deja-signale");
+            }
+            attente.get_or_insert(Attente::Doublon);
+            let champ = Champ::LieuxSouhaites.as_str().to_owned();
+            s.avertir(vec![Manque { champ, code: "lieu-deja-engage".to_owned() }]);
+            s.fin()
+        }
+        Phase::Reception
+        | Phase::Instruction { .. }
+        | Phase::Autorisee
+        | Phase::Refusee
+        | Phase::Retiree { .. } => Decision::Ignore("candidature-close-ou-inconnue"),
     }
 }
 
@@ -111,6 +144,10 @@ fn reponse(mut s: Suite<'_, '_>, ask: &Ask, answer: Answer) -> Decision<DsIntake
     match answer {
         Answer::Lu(lu) => lecture::lu(s, &lu, true),
         Answer::LuTropTot(lu) => lecture::lu(s, &lu, false),
+        Answer::LuSansInstructeur { lecture, stable } => {
+            s.sans_instructeur = true;
+            lecture::lu(s, &lecture, stable)
+        }
         Answer::Introuvable => introuvable(s),
         Answer::Ecrit { etat } => {
             noter_etat(&mut s, etat);
@@ -137,7 +174,10 @@ fn reponse(mut s: Suite<'_, '_>, ask: &Ask, answer: Answer) -> Decision<DsIntake
             s.fin()
         }
         Answer::MessageEnvoye | Answer::Annote => Decision::Ignore("fait"),
-        Answer::Page(_) | Answer::PageTropLourde => Decision::Ignore("reponse-sans-objet"),
+        Answer::Page(_)
+        | Answer::PageParSuivant(_)
+        | Answer::FormulaireInadapte { .. }
+        | Answer::PageTropLourde => Decision::Ignore("reponse-sans-objet"),
     }
 }
 
@@ -171,6 +211,18 @@ fn relire_introuvable(mut s: Suite<'_, '_>) -> Decision<DsIntake> {
     }
     s.lire(None);
     s.fin()
+}
+
+fn relire_ouvert(mut s: Suite<'_, '_>) -> Decision<DsIntake> {
+    match s.dossier.phase {
+        Phase::Reception | Phase::Instruction { .. } => {
+            s.lire(None);
+            s.fin()
+        }
+        Phase::Autorisee | Phase::Refusee | Phase::Retiree { .. } => {
+            Decision::Ignore("candidature-close-ou-inconnue")
+        }
+    }
 }
 
 fn identifier(mut s: Suite<'_, '_>, m: &MedecinIdentifie) -> Decision<DsIntake> {
@@ -215,7 +267,10 @@ fn complement(mut s: Suite<'_, '_>, m: &ComplementDemande) -> Decision<DsIntake>
         }
         Phase::Instruction { attente, .. } => {
             *attente = Some(wanted);
-            s.ecrire_au_medecin(textes::complement(s.numero, &m.champs), Correction::Incomplete);
+            s.ecrire_au_medecin(
+                textes::complement(s.numero, &m.champs),
+                Some(Correction::Incomplete),
+            );
             s.fin()
         }
         Phase::Reception | Phase::Autorisee | Phase::Refusee | Phase::Retiree { .. } => {

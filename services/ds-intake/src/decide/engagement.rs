@@ -3,10 +3,11 @@
 
 use contracts::messages::{
     Activite, ActiviteAutorisee, ActiviteModifiee, ActiviteRetablie, ActiviteSuspendue,
-    ActiviteTerminee,
+    ActiviteTerminee, Situation,
 };
 use service::{Decision, Input};
 
+use super::medecin;
 use crate::{
     DsIntake, Event, Message,
     state::{Engagement, ResumeActivite, State},
@@ -32,11 +33,13 @@ pub(super) fn decide(state: Option<&Engagement>, input: Input<DsIntake>) -> Deci
         }
         Message::AgendaOuvert(m) => {
             next.agenda = Some(true);
-            Event::Agenda { engagement: m.0.engagement, ouvert: true }
+            next.agenda_url = Some(m.0.url.clone());
+            Event::Agenda { engagement: m.0.engagement, ouvert: true, url: Some(m.0.url) }
         }
         Message::AgendaFerme(m) => {
             next.agenda = Some(false);
-            Event::Agenda { engagement: m.0.engagement, ouvert: false }
+            next.agenda_url = None;
+            Event::Agenda { engagement: m.0.engagement, ouvert: false, url: None }
         }
         Message::MedecinIdentifie(_)
         | Message::MedecinRppsDivergent(_)
@@ -58,14 +61,22 @@ fn activite(mut next: Engagement, a: &Activite) -> Decision<DsIntake> {
     let engagement = || a.engagement.clone();
     let facturation = next.facturation.filter(|_| first);
     let agenda = next.agenda.filter(|_| first);
+    let url = next.agenda_url.clone();
+    let engaged = Event::Engagement {
+        engagement: engagement(),
+        dossier: a.dossier,
+        lieu: a.lieu.id.clone(),
+        ouvert: a.situation != Situation::Terminee,
+    };
     let mut decision = Decision::next(State::Engagement(next))
-        .tell(cle.clone(), Event::Activite(ResumeActivite::from(a)));
+        .tell(cle.clone(), Event::Activite(ResumeActivite::from(a)))
+        .tell(medecin::cle(&a.medecin.rpps), engaged);
     if let Some(mode) = facturation {
         let event = Event::Facturation { engagement: engagement(), mode };
         decision = decision.tell(cle.clone(), event);
     }
     if let Some(ouvert) = agenda {
-        decision = decision.tell(cle, Event::Agenda { engagement: engagement(), ouvert });
+        decision = decision.tell(cle, Event::Agenda { engagement: engagement(), ouvert, url });
     }
     decision
 }

@@ -50,6 +50,7 @@ pub(super) fn lu(mut s: Suite<'_, '_>, lecture: &Lecture, stable: bool) -> Decis
         }
         Phase::Autorisee | Phase::Refusee | Phase::Retiree { .. } => {}
     }
+    s.veiller();
     s.fin()
 }
 
@@ -76,6 +77,7 @@ fn reception(s: &mut Suite<'_, '_>, lecture: &Lecture, version: Version) {
     match (s.controler(lecture), issue(lecture.etat)) {
         (Ok(candidature), decision) => {
             s.publier(&CandidatureDeposee(candidature.clone()));
+            s.candidater(&candidature);
             let candidature = Box::new(candidature);
             s.dossier.phase = Phase::Instruction { candidature, attente: None };
             match decision {
@@ -83,6 +85,7 @@ fn reception(s: &mut Suite<'_, '_>, lecture: &Lecture, version: Version) {
                 None => examiner(s, lecture),
             }
         }
+        (Err(_), Some(issue)) if s.sans_instructeur => s.decision_lue(issue, lecture),
         (Err(_), Some(Issue::Defavorable | Issue::Complement)) => {
             s.decision_lue(Issue::Defavorable, lecture);
             s.dossier.phase = Phase::Refusee;
@@ -126,6 +129,7 @@ fn instruction(
             }
             // Even when nothing of it changed: a document may have been added.
             s.publier(&CandidatureModifiee(corrected.clone()));
+            s.candidater(&corrected);
             s.dossier.phase =
                 Phase::Instruction { candidature: Box::new(corrected), attente: None };
             examiner(s, lecture);

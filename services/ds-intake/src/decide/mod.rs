@@ -4,13 +4,18 @@ use service::{Context, Decision, Input, Refusal};
 
 use crate::{DsIntake, state::State};
 
+mod annonces;
 mod controle;
 mod demarche;
 mod dossier;
 mod engagement;
 mod lecture;
+mod lieux;
+mod medecin;
 mod suite;
 mod textes;
+
+pub(crate) use lieux::reconnaitre;
 
 /// Decides for the state that the key names.
 pub(crate) fn decide(
@@ -28,13 +33,15 @@ pub(crate) fn decide(
             let numero = id.parse().map_err(|_| inconnue())?;
             let dossier = state.and_then(|s| match s {
                 State::Dossier(d) => Some(d.as_ref()),
-                State::Demarche(_) | State::Engagement(_) => None,
+                State::Demarche(_) | State::Engagement(_) | State::Medecin(_) => None,
             });
             Ok(dossier::decide(dossier, numero, input, cx))
         }
         ("engagement", None) => Ok(engagement::decide(None, input)),
         ("engagement", Some(State::Engagement(e))) => Ok(engagement::decide(Some(e), input)),
-        ("demarche" | "dossier" | "engagement", Some(_)) => Err(incoherent()),
+        ("medecin", None) => Ok(medecin::decide(None, input)),
+        ("medecin", Some(State::Medecin(m))) => Ok(medecin::decide(Some(m), input)),
+        ("demarche" | "dossier" | "engagement" | "medecin", Some(_)) => Err(incoherent()),
         _ => Err(inconnue()),
     }
 }

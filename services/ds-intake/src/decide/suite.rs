@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{
     DossierId, Message,
     messages::{
@@ -12,9 +12,9 @@ use contracts::{
 };
 use service::{Context, Decision, Effect, Service};
 
-use super::textes;
+use super::{annonces, medecin, textes};
 use crate::{
-    DsIntake,
+    DsIntake, Event,
     agency::{Ask, Cible, Correction},
     config::Annotation,
     state::{Dossier, Phase, State},
@@ -27,6 +27,10 @@ pub(super) const A_REPORTER: &str = "ds-decision-a-reporter";
 pub(super) const SANS_CANDIDATURE: &str = "ds-decision-sans-candidature";
 /// A withdrawn dossier is back on DS: the doctor must file a new one.
 pub(super) const RESTAURE: &str = "ds-dossier-restaure";
+/// DS shows a decision that nobody of the CDOM took: automatic, or the robot's own.
+pub(super) const SANS_INSTRUCTEUR: &str = "ds-decision-sans-instructeur";
+/// Wakes an open dossier up to be read again.
+pub(super) const RECONCILIATION: &str = "reconciliation";
 /// Wakes a dossier up that DS did not find.
 pub(super) const INTROUVABLE: &str = "introuvable";
 
@@ -35,12 +39,15 @@ pub(super) struct Suite<'a, 'c> {
     pub(super) numero: u64,
     pub(super) dossier: Dossier,
     pub(super) cx: &'a Context<'c, DsIntake>,
+    /// What DS shows as decided was decided by nobody of the CDOM.
+    pub(super) sans_instructeur: bool,
     effets: Vec<Effect<DsIntake>>,
 }
 
 impl<'a, 'c> Suite<'a, 'c> {
     pub(super) fn new(numero: u64, state: Option<&Dossier>, cx: &'a Context<'c, DsIntake>) -> Self {
-        Self { numero, dossier: state.cloned().unwrap_or_default(), cx, effets: Vec::new() }
+        let dossier = state.cloned().unwrap_or_default();
+        Self { numero, dossier, cx, sans_instructeur: false, effets: Vec::new() }
     }
 
     pub(super) fn publier<M: Message>(&mut self, fact: &M) {
@@ -58,11 +65,11 @@ impl<'a, 'c> Suite<'a, 'c> {
     pub(super) fn avertir(&mut self, manques: Vec<Manque>) {
         let only_missing = manques.iter().all(|m| m.code == "manquant");
         let correction = if only_missing { Correction::Incomplete } else { Correction::Incorrect };
-        self.ecrire_au_medecin(textes::a_corriger(self.numero, &manques), correction);
+        self.ecrire_au_medecin(textes::a_corriger(self.numero, &manques), Some(correction));
         self.publier(&CandidatureIncomplete { dossier: DossierId(self.numero), manques });
     }
 
-    pub(super) fn ecrire_au_medecin(&mut self, corps: String, correction: Correction) {
+    pub(super) fn ecrire_au_medecin(&mut self, corps: String, correction: Option<Correction>) {
         let numero = self.numero;
         self.effets.push(Effect::Ask(Ask::EnvoyerMessage { numero, corps, correction }));
     }
@@ -70,7 +77,7 @@ impl<'a, 'c> Suite<'a, 'c> {
     /// Brings the dossier to a state on DS, unless it is there or that is asked for already.
     pub(super) fn vouloir(&mut self, cible: Cible) {
         let etat = self.dossier.version.map(|v| v.etat);
-        if !self.cx.config.write_back || self.dossier.disparu {
+        if !self.cx.config.ecrit(cible) || self.dossier.disparu {
             return;
         }
         if etat.is_some_and(|etat| cible.atteinte(etat)) {
@@ -100,13 +107,28 @@ impl<'a, 'c> Suite<'a, 'c> {
         self.vouloir(cible);
     }
 
-    /// Publishes a decision that a CDOM took on DS itself, once.
+    /// Publishes a decision that a CDOM took on DS itself, once. One that nobody of it took is for a
+    /// person to look at.
     pub(super) fn decision_lue(&mut self, issue: Issue, lecture: &Lecture) {
+        if self.sans_instructeur {
+            self.ouvrir_tache(SANS_INSTRUCTEUR);
+            return;
+        }
+        self.fermer_tache(SANS_INSTRUCTEUR);
         let rendue_le = lecture.traite_le.unwrap_or(lecture.modifie_le);
         if self.dossier.decision_lue != Some((issue, rendue_le)) {
             self.dossier.decision_lue = Some((issue, rendue_le));
             self.publier(&DecisionLueDs { dossier: DossierId(self.numero), issue, rendue_le });
         }
+    }
+
+    /// Asks the doctor's state whether an engagement is open at one of the sites.
+    pub(super) fn candidater(&mut self, candidature: &Candidature) {
+        let lieux = candidature.lieux_souhaites.clone();
+        self.effets.push(Effect::Tell {
+            key: medecin::cle(&candidature.medecin.rpps),
+            event: Event::Candidater { dossier: candidature.dossier, lieux },
+        });
     }
 
     /// Withdraws the application: terminal.
@@ -157,6 +179,22 @@ impl<'a, 'c> Suite<'a, 'c> {
         self.effets.push(Effect::WakeAt { at, reason: INTROUVABLE.to_owned() });
     }
 
+    /// An application without an end is read again every day, at its own hour: neither dates nor
+    /// lists of deleted dossiers tell everything (facts of the API, section 7).
+    pub(super) fn veiller(&mut self) {
+        const DISPERSION_MINUTES: u64 = 720;
+        let every = TimeDelta::hours(i64::from(self.cx.config.reconcile_every_h));
+        let open = matches!(self.dossier.phase, Phase::Reception | Phase::Instruction { .. });
+        let effet = if open && !every.is_zero() {
+            let spread = i64::try_from(self.numero % DISPERSION_MINUTES).unwrap_or(0);
+            let at = self.cx.now + every + TimeDelta::minutes(spread);
+            Effect::WakeAt { at, reason: RECONCILIATION.to_owned() }
+        } else {
+            Effect::CancelWake(RECONCILIATION.to_owned())
+        };
+        self.effets.push(effet);
+    }
+
     /// DS shows it.
     pub(super) fn trouver(&mut self) {
         if self.dossier.introuvable_depuis.take().is_some() {
@@ -201,8 +239,30 @@ impl<'a, 'c> Suite<'a, 'c> {
         super::controle::controler(self.numero, lecture, self.cx.config, self.cx.referentiel)
     }
 
-    /// Ends the decision; the annotations follow from the state.
+    /// Tells the doctor of the milestones of the settings, each once per engagement; none while the
+    /// activity is not open, or once the dossier disappeared.
+    fn annoncer(&mut self) {
+        if self.dossier.disparu || self.dossier.phase != Phase::Autorisee {
+            return;
+        }
+        for (engagement, progres) in &self.dossier.engagements {
+            for jalon in &self.cx.config.messages {
+                let Some(text) = annonces::annonce(*jalon, self.numero, progres) else { continue };
+                if self.dossier.annonces.insert(format!("{engagement} {jalon}")) {
+                    let numero = self.numero;
+                    self.effets.push(Effect::Ask(Ask::EnvoyerMessage {
+                        numero,
+                        corps: text,
+                        correction: None,
+                    }));
+                }
+            }
+        }
+    }
+
+    /// Ends the decision; the annotations and the messages follow from the state.
     pub(super) fn fin(mut self) -> Decision<DsIntake> {
+        self.annoncer();
         let wanted = self.annotations();
         if !wanted.is_empty() && wanted != self.dossier.annotations {
             self.effets.push(Effect::CancelAsks("annoter"));

@@ -80,6 +80,11 @@ votre conseil départemental de l’Ordre pour mettre votre situation à jour."
             "au moins un des lieux choisis ne fait pas partie du dispositif ; choisissez dans la liste \
 proposée."
         }
+        "lieu-deja-engage" => {
+            "votre mission est déjà ouverte dans au moins un des lieux choisis ; gardez seulement les \
+lieux à ajouter. Un dossier qui ne demande rien de plus peut être supprimé."
+        }
+        "trop-long" => "ce texte est trop long ; vérifiez votre saisie.",
         "courriel-invalide" => "cette adresse n’est pas valable ; vérifiez votre saisie.",
         "telephone-invalide" => {
             "ce numéro n’est pas valable ; indiquez 10 chiffres, ou un numéro international commençant \
@@ -114,9 +119,10 @@ pub(super) fn avancement(dossier: &Dossier) -> String {
         Phase::Instruction { attente: Some(Attente::Complement { .. }), .. } => {
             "Complément demandé au médecin par le conseil départemental de l’Ordre".to_owned()
         }
-        Phase::Instruction { attente: Some(Attente::Identite | Attente::Correction), .. } => {
-            "Corrections demandées au médecin".to_owned()
-        }
+        Phase::Instruction {
+            attente: Some(Attente::Identite | Attente::Correction | Attente::Doublon),
+            ..
+        } => "Corrections demandées au médecin".to_owned(),
         Phase::Autorisee => lignes(dossier, |p| p.activite.as_ref().map(activite)),
         Phase::Refusee => "Refus du conseil départemental de l’Ordre des médecins".to_owned(),
         Phase::Retiree { .. } => "Candidature retirée".to_owned(),
@@ -154,7 +160,11 @@ pub(super) fn facturation(dossier: &Dossier) -> String {
 /// The annotation « agenda ».
 pub(super) fn agenda(dossier: &Dossier) -> String {
     lignes(dossier, |p| {
-        p.agenda.map(|ouvert| if ouvert { "agenda ouvert" } else { "agenda fermé" }.to_owned())
+        p.agenda.map(|ouvert| match p.agenda_url.as_deref().filter(|_| ouvert) {
+            Some(url) => format!("agenda ouvert, {url}"),
+            None if ouvert => "agenda ouvert".to_owned(),
+            None => "agenda fermé".to_owned(),
+        })
     })
 }
 

@@ -9,7 +9,7 @@ use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use chrono_tz::Europe::Paris;
 use serde_json::{Value, json};
 
-use super::monde::{Champs, Disparu, DossierDs, MessageDs};
+use super::monde::{AGENT, Champs, Disparu, DossierDs, MessageDs, ROBOT, Traitement};
 
 pub(super) fn id(kind: &str, id: impl std::fmt::Display) -> String {
     BASE64_STANDARD.encode(format!("{kind}-{id}"))
@@ -57,7 +57,7 @@ pub(super) fn ligne_disparue(numero: u64, d: &Disparu) -> Value {
     })
 }
 
-pub(super) fn dossier(numero: u64, d: &DossierDs, query: &str) -> Value {
+pub(super) fn dossier(numero: u64, d: &DossierDs, query: &str, demarche: &Demarche<'_>) -> Value {
     let demandeur = json!({
         "__typename": "PersonnePhysique",
         "civilite": d.depot.civilite,
@@ -65,7 +65,7 @@ pub(super) fn dossier(numero: u64, d: &DossierDs, query: &str) -> Value {
         "prenom": d.depot.prenom,
         "email": d.depot.courriel,
     });
-    let traitement = |(event, at): &(&str, DateTime<Utc>)| json!({ "event": event, "emailAgentTraitant": null, "dateTraitement": date(*at) });
+    let traitement = |(event, at, agent): &Traitement| json!({ "event": event, "emailAgentTraitant": agent, "dateTraitement": date(*at) });
     json!({
         "__typename": "Dossier",
         "id": id("Dossier", numero),
@@ -80,9 +80,11 @@ pub(super) fn dossier(numero: u64, d: &DossierDs, query: &str) -> Value {
         "deposeParUnTiers": d.depot.par_un_tiers,
         "usager": { "email": d.depot.usager },
         "demandeur": demandeur,
+        "demarche": { "revision": { "id": demarche.revision } },
+        "groupeInstructeur": { "instructeurs": demarche.instructeurs() },
         "traitements": d.traitements.iter().map(traitement).collect::<Vec<_>>(),
         "messages": d.messages.iter().enumerate().map(message).collect::<Vec<_>>(),
-        "champs": Formulaire { query }.champs(&d.depot.champs),
+        "champs": Formulaire { query, social: demarche.social }.champs(&d.depot.champs),
     })
 }
 
@@ -111,6 +113,25 @@ pub(super) fn alias<'q>(query: &'q str, field: &'q str) -> &'q str {
 /// The form, as the document asks for it: typed fields only where it has a fragment on their type.
 struct Formulaire<'q> {
     query: &'q str,
+    social: bool,
+}
+
+/// What a dossier shows of its démarche.
+pub(super) struct Demarche<'a> {
+    pub(super) revision: String,
+    pub(super) robot: &'a str,
+    /// As the fork of the social ministries shows it.
+    pub(super) social: bool,
+}
+
+impl Demarche<'_> {
+    /// The robot, and somebody of the CDOM.
+    pub(super) fn instructeurs(&self) -> Value {
+        json!([
+            { "id": self.robot, "email": ROBOT },
+            { "id": id("Instructeur", 9001), "email": AGENT },
+        ])
+    }
 }
 
 impl Formulaire<'_> {
@@ -120,12 +141,14 @@ impl Formulaire<'_> {
         let typename = self.typename(kind);
         let mut value = json!({
             "id": descriptor,
-            "champDescriptorId": descriptor,
             "__typename": typename,
             "label": label,
             "stringValue": text,
             "prefilled": false,
         });
+        if !self.social {
+            value["champDescriptorId"] = descriptor.into();
+        }
         if let Some(fragment) = self.fragment(typename) {
             let selection = fragment.split(['{', '}']).nth(1).unwrap_or_default();
             for (name, field) in typed.as_object().into_iter().flatten() {
@@ -156,6 +179,16 @@ impl Formulaire<'_> {
         self.champ(stable_id, "TextChamp", label, text, &json!({ "value": text }))
     }
 
+    /// A text, or what the fork knows of a doctor.
+    fn rpps(&self, text: &str) -> Value {
+        let label = "Numéro RPPS (11 chiffres)";
+        if !self.social {
+            return self.texte(4_100_002, label, text);
+        }
+        let data = json!({ "data": { "identifiant_pp": text, "nom_d_exercice": "EXEMPLE" } });
+        self.champ(4_100_002, "RppsanteChamp", label, "Dr EXEMPLE", &data)
+    }
+
     fn champs(&self, c: &Champs) -> Vec<Value> {
         let departement = if c.departement.is_empty() {
             Value::Null
@@ -167,7 +200,7 @@ impl Formulaire<'_> {
         let none = Value::Null;
         vec![
             self.champ(4_100_001, "HeaderSectionChamp", "Votre identité", "", &none),
-            self.texte(4_100_002, "Numéro RPPS (11 chiffres)", &c.rpps),
+            self.rpps(&c.rpps),
             self.texte(4_100_003, "Téléphone", &c.telephone),
             self.texte(4_100_004, "Adresse électronique professionnelle", &c.courriel),
             self.champ(4_100_006, "DropDownListChamp", "Mode d’exercice", &c.mode_exercice, &mode),

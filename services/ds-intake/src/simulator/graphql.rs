@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Interne,
+    Interne, decrit,
     formes::{alias, curseur, dossier, id, ligne, ligne_disparue, lire_curseur},
     monde::{Disparu, Etat, Monde},
 };
@@ -75,10 +75,17 @@ pub(super) fn erreur(status: u16, code: &str, message: &str) -> Response {
     (status, axum::Json(body)).into_response()
 }
 
-/// Says whether the token is the right one; a wrong one is answered as an absent one.
-pub(super) fn jeton_valable(interne: &Interne, headers: &HeaderMap) -> bool {
+/// Looks at the token; the status of the refusal otherwise. A wrong one is answered as an absent
+/// one.
+pub(super) fn jeton_valable(interne: &Interne, headers: &HeaderMap) -> Result<(), u16> {
     let header = headers.get("authorization").and_then(|v| v.to_str().ok()).unwrap_or_default();
-    header == format!("Bearer token={}", interne.jeton)
+    let given = header.strip_prefix("Bearer token=").unwrap_or_default();
+    let limites = interne.limites();
+    match limites.refuses.get(given) {
+        Some(status) => Err(*status),
+        None if given == interne.jeton || limites.autres_jetons.contains(given) => Ok(()),
+        None => Err(403),
+    }
 }
 
 impl Requete {
@@ -86,6 +93,7 @@ impl Requete {
     pub(super) fn appel(&self) -> String {
         let v = &self.variables;
         match (self.racine(), &v.input) {
+            ("formulaire", _) => format!("getDemarcheDescriptor {}", v.demarche),
             ("demarche", _) => format!("getDemarche {}", v.demarche),
             ("dossier", _) => format!("getDossier {}", v.numero),
             (mutation, Some(input)) => {
@@ -106,6 +114,8 @@ impl Requete {
         ];
         if let Some(root) = ROOTS.into_iter().find(|r| self.query.contains(r)) {
             root.trim_end_matches('(')
+        } else if self.query.contains("champDescriptors") {
+            "formulaire"
         } else if self.query.contains("demarche(number:") {
             "demarche"
         } else if self.query.contains("dossier(number:") {
@@ -123,6 +133,7 @@ impl Requete {
         }
         let now = interne.clock.now();
         match self.racine() {
+            "formulaire" => self.formulaire(interne),
             "demarche" => self.demarche(interne),
             "dossier" => self.dossier(interne),
             "inconnue" => json!({ "errors": [{ "message": "Field doesn't exist on type 'Query'",
@@ -131,14 +142,21 @@ impl Requete {
         }
     }
 
+    fn formulaire(&self, interne: &Interne) -> Value {
+        if self.variables.demarche != interne.demarche {
+            return racine("not_found", "Demarche not found", &Value::Null);
+        }
+        let demarche = decrit::demarche(interne, &interne.montre());
+        json!({ "data": { "demarche": demarche } })
+    }
+
     fn demarche(&self, interne: &Interne) -> Value {
         let v = &self.variables;
         if v.demarche != interne.demarche {
             return racine("not_found", "Demarche not found", &Value::Null);
         }
         let mut monde = interne.monde();
-        let revision = format!("ProcedureRevision-{}", monde.revision);
-        let mut demarche = json!({ "activeRevision": { "id": id("", revision) } });
+        let mut demarche = json!({ "activeRevision": { "id": revision(monde.revision) } });
         if v.avec_dossiers {
             match self.page(&mut monde, interne) {
                 Ok(page) => demarche["dossiers"] = page,
@@ -223,8 +241,14 @@ impl Requete {
             let message = "Cannot return null for non-nullable field Dossier.demandeur";
             return racine("invalid_null", message, &Value::Null);
         }
+        let demarche = interne.montre();
+        let unknown = if demarche.social { "champDescriptorId" } else { "RppsanteChamp" };
+        if self.query.contains(unknown) {
+            return json!({ "errors": [{ "message": "Field doesn't exist on type 'Champ'",
+                "extensions": { "code": "undefinedField" } }] });
+        }
         match interne.monde().dossiers.get(&numero) {
-            Some(d) => json!({ "data": { "dossier": dossier(numero, d, &self.query) } }),
+            Some(d) => json!({ "data": { "dossier": dossier(numero, d, &self.query, &demarche) } }),
             None => racine("not_found", "Dossier not found", &Value::Null),
         }
     }
@@ -267,6 +291,11 @@ impl Requete {
         let errors = if errors.is_empty() { Value::Null } else { errors.into() };
         json!({ "data": { alias(&self.query, mutation): { "errors": errors } } })
     }
+}
+
+/// The GraphQL id of a revision of the form.
+pub(super) fn revision(n: u32) -> String {
+    id("ProcedureRevision", n)
 }
 
 /// A root error, with whatever data comes with it.

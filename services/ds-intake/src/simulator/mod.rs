@@ -3,7 +3,7 @@
 //! dossiers, reads what the doctor is told, and may decide as a CDOM would.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     io,
     net::Ipv4Addr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -22,9 +22,11 @@ use kernel::{Clock, Secret, Tasks};
 
 use crate::config::Config;
 
+mod decrit;
 mod formes;
 mod graphql;
 mod monde;
+mod pannes;
 
 use monde::Monde;
 pub use monde::{Champs, Depot, Etat, Evenement, MessageDs};
@@ -42,6 +44,8 @@ pub struct Options {
     pub instructeur_id: String,
     /// Ids of the private annotations of the form.
     pub annotations: BTreeSet<String>,
+    /// It answers as the fork of the social ministries does.
+    pub social: bool,
 }
 
 impl Default for Options {
@@ -52,6 +56,7 @@ impl Default for Options {
             jeton: "jeton-fictif".to_owned(),
             instructeur_id: formes::id("Instructeur", 9002),
             annotations: BTreeSet::new(),
+            social: false,
         }
     }
 }
@@ -63,6 +68,12 @@ type Hook = dyn Fn(Evenement) + Send + Sync;
 pub(crate) struct Limites {
     pub(crate) page_max: Option<usize>,
     pub(crate) empoisonnes: BTreeSet<u64>,
+    /// Changes of the form as it is described.
+    pub(crate) retouches: decrit::Retouches,
+    /// Tokens that are refused, with the status.
+    pub(crate) refuses: BTreeMap<String, u16>,
+    /// Other tokens that are good.
+    pub(crate) autres_jetons: BTreeSet<String>,
 }
 
 pub(crate) struct Interne {
@@ -70,6 +81,7 @@ pub(crate) struct Interne {
     pub(crate) demarche: u64,
     pub(crate) jeton: String,
     pub(crate) instructeur_id: String,
+    pub(crate) social: bool,
     monde: Mutex<Monde>,
     limites: Mutex<Limites>,
     hook: Mutex<Option<Arc<Hook>>>,
@@ -79,6 +91,11 @@ pub(crate) struct Interne {
 impl Interne {
     fn monde(&self) -> MutexGuard<'_, Monde> {
         self.monde.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn montre(&self) -> formes::Demarche<'_> {
+        let revision = graphql::revision(self.monde().revision);
+        formes::Demarche { revision, robot: &self.instructeur_id, social: self.social }
     }
 
     fn limites(&self) -> Limites {
@@ -123,6 +140,7 @@ pub async fn start(clock: Clock, tasks: &Tasks, options: Options) -> io::Result<
         demarche: options.demarche,
         jeton: options.jeton,
         instructeur_id: options.instructeur_id,
+        social: options.social,
         monde: Mutex::new(monde),
         limites: Mutex::new(Limites::default()),
         hook: Mutex::new(None),
@@ -156,9 +174,12 @@ async fn recevoir(
         Some(FaultKind::Slow(delay)) => Some(delay),
         None => None,
     };
-    if !graphql::jeton_valable(&interne, &headers) {
-        let message = "Without a token, only persisted queries are allowed";
-        return graphql::erreur(403, "forbidden", message);
+    if let Err(status) = graphql::jeton_valable(&interne, &headers) {
+        let (code, message) = match status {
+            401 => ("unauthorized", "Token expired"),
+            _ => ("forbidden", "Without a token, only persisted queries are allowed"),
+        };
+        return graphql::erreur(status, code, message);
     }
     let answer = requete.executer(&interne);
     interne.annoncer();
@@ -259,10 +280,18 @@ impl Simulateur {
         let now = self.interne.clock.now();
         let mut monde = self.interne.monde();
         let exists = monde.dossiers.contains_key(&numero);
-        monde.passer(numero, etat, now);
+        monde.passer(numero, etat, now, Some(monde::AGENT));
         drop(monde);
         self.interne.annoncer();
         exists
+    }
+
+    /// DS decides by itself, as a declarative démarche does. False when the dossier does not exist.
+    pub fn decider_seul(&self, numero: u64, etat: Etat) -> bool {
+        let now = self.interne.clock.now();
+        let mut monde = self.interne.monde();
+        monde.passer(numero, etat, now, None);
+        monde.dossiers.contains_key(&numero)
     }
 
     /// A new revision of the form is published: no dossier's date changes.
@@ -294,16 +323,5 @@ impl Simulateur {
     /// An annotation of a dossier, by id.
     pub fn annotation(&self, numero: u64, id: &str) -> Option<String> {
         self.interne.monde().dossiers.get(&numero)?.annotations.get(id).cloned()
-    }
-
-    /// Lists of more than `first` dossiers run into DS's limit of 30 s (without waiting for it).
-    pub fn limiter_pages(&self, first: Option<usize>) {
-        self.interne.limites.lock().unwrap_or_else(PoisonError::into_inner).page_max = first;
-    }
-
-    /// DS's own data of this dossier are inconsistent: `invalid_null` wherever it is shown.
-    pub fn empoisonner(&self, numero: u64) {
-        let mut limites = self.interne.limites.lock().unwrap_or_else(PoisonError::into_inner);
-        limites.empoisonnes.insert(numero);
     }
 }

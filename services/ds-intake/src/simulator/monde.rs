@@ -105,6 +105,14 @@ pub struct MessageDs {
     pub resolue_le: Option<DateTime<Utc>>,
 }
 
+/// Something that happened to a dossier: its `TraitementEvent`, when, and who did it.
+pub(super) type Traitement = (&'static str, DateTime<Utc>, Option<&'static str>);
+
+/// The robot instructeur.
+pub(super) const ROBOT: &str = "robot@relais.example";
+/// The people of the CDOM.
+pub(super) const AGENT: &str = "agent@cdom.example";
+
 #[derive(Clone, Debug)]
 pub(super) struct DossierDs {
     pub(super) depot: Depot,
@@ -114,7 +122,7 @@ pub(super) struct DossierDs {
     pub(super) construit_le: DateTime<Utc>,
     pub(super) instruit_le: Option<DateTime<Utc>>,
     pub(super) traite_le: Option<DateTime<Utc>>,
-    pub(super) traitements: Vec<(&'static str, DateTime<Utc>)>,
+    pub(super) traitements: Vec<Traitement>,
     pub(super) messages: Vec<MessageDs>,
     pub(super) annotations: BTreeMap<String, String>,
     /// What the doctor changed and has not deposited: never shown.
@@ -187,7 +195,7 @@ impl Monde {
             construit_le: now,
             instruit_le: None,
             traite_le: None,
-            traitements: vec![("depose", now)],
+            traitements: vec![("depose", now, None)],
             messages: Vec::new(),
             annotations: BTreeMap::new(),
             brouillon: None,
@@ -229,7 +237,7 @@ impl Monde {
         }
         dossier.brouillon = None;
         dossier.construit_le = now;
-        dossier.traitements.push(("depose_correction_usager", now));
+        dossier.traitements.push(("depose_correction_usager", now, None));
         for message in dossier.messages.iter_mut().filter(|m| m.correction.is_some()) {
             message.resolue_le.get_or_insert(now);
         }
@@ -265,18 +273,26 @@ impl Monde {
     }
 
     /// Any change of state, with its `TraitementEvent`.
-    pub(super) fn passer(&mut self, numero: u64, etat: Etat, now: DateTime<Utc>) {
+    pub(super) fn passer(
+        &mut self,
+        numero: u64,
+        etat: Etat,
+        now: DateTime<Utc>,
+        agent: Option<&'static str>,
+    ) {
         let Some(dossier) = self.dossiers.get_mut(&numero) else { return };
         let event = match (dossier.etat, etat) {
             (_, Etat::EnConstruction) => "repasse_en_construction",
             (before, Etat::EnInstruction) if before.est_termine() => "repasse_en_instruction",
             (_, Etat::EnInstruction) => "passe_en_instruction",
+            (_, Etat::Accepte) if agent.is_none() => "accepte_automatiquement",
             (_, Etat::Accepte) => "accepte",
+            (_, Etat::Refuse) if agent.is_none() => "refuse_automatiquement",
             (_, Etat::Refuse) => "refuse",
             (_, Etat::SansSuite) => "classe_sans_suite",
         };
         dossier.etat = etat;
-        dossier.traitements.push((event, now));
+        dossier.traitements.push((event, now, agent));
         match etat {
             Etat::EnConstruction => dossier.construit_le = now,
             Etat::EnInstruction => {
@@ -305,7 +321,7 @@ impl Monde {
         if vers == Etat::EnInstruction && dossier.correction_en_attente() {
             return Err("Le dossier est en attente de correction".to_owned());
         }
-        self.passer(numero, vers, now);
+        self.passer(numero, vers, now, Some(ROBOT));
         Ok(())
     }
 
@@ -332,7 +348,7 @@ impl Monde {
         self.toucher(numero, now);
         self.evenements.push(Evenement::MessageAuDossier { numero, correction, corps });
         if back {
-            self.passer(numero, Etat::EnConstruction, now);
+            self.passer(numero, Etat::EnConstruction, now, Some(ROBOT));
         }
         Ok(())
     }

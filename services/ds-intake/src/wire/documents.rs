@@ -39,10 +39,11 @@ $avecAttente: Boolean!, $apresAttente: String, $avecDefinitif: Boolean!, $apresD
 }",
 };
 
-/// Reads one dossier: what the form says, and what happened to it.
-pub const LIRE: Document = Document {
-    operation: "relaisDossier",
-    texte: "query relaisDossier($numero: Int!) {
+/// What both platforms know of a dossier.
+macro_rules! dossier {
+    ($id:literal, $types:literal) => {
+        concat!(
+            "query relaisDossier($numero: Int!) {
   dossier(number: $numero) {
     number
     state
@@ -57,7 +58,9 @@ pub const LIRE: Document = Document {
       ... on PersonnePhysique { civilite nom prenom email }
       ... on PersonneMoraleIncomplete { siret }
     }
-    traitements { event dateTraitement }
+    demarche { revision { id } }
+    groupeInstructeur { instructeurs { id email } }
+    traitements { event emailAgentTraitant dateTraitement }
     messages { discardedAt correction { dateResolution } }
     champs {
       ...RelaisChamp
@@ -67,16 +70,65 @@ pub const LIRE: Document = Document {
 }
 fragment RelaisChamp on Champ {
   __typename
-  champDescriptorId
+  ",
+            $id,
+            "
   stringValue
   ... on TextChamp { texte: value }
   ... on DateChamp { date }
+  ... on DatetimeChamp { instant: datetime }
   ... on CheckboxChamp { coche: value }
   ... on YesNoChamp { choisi: value }
   ... on CiviliteChamp { civilite: value }
-  ... on DepartementChamp { departement { code } }
+  ... on DropDownListChamp { choix: value }
   ... on MultipleDropDownListChamp { values }
   ... on LinkedDropDownListChamp { primaryValue secondaryValue }
+  ... on DepartementChamp { departement { code } }
+  ... on CommuneChamp { commune { name } }
+",
+            $types,
+            "}"
+        )
+    };
+}
+
+/// Reads one dossier: what the form says, and what happened to it. The types that DS shows as
+/// texts to whoever has no fragment on them are asked for.
+pub const LIRE: Document =
+    Document { operation: "relaisDossier", texte: dossier!("id champDescriptorId", "") };
+
+/// The same on the platform of the social ministries: no `champDescriptorId`, and a type for the
+/// RPPS (facts of the API, section 0).
+pub const LIRE_SOCIAL: Document = Document {
+    operation: "relaisDossier",
+    texte: dossier!("id", "  ... on RppsanteChamp { rpps: data }\n"),
+};
+
+/// Describes the form, and who works on it.
+pub const DECRIRE: Document = Document {
+    operation: "relaisFormulaire",
+    texte: "query relaisFormulaire($demarche: Int!) {
+  demarche(number: $demarche) {
+    title
+    state
+    activeRevision {
+      id
+      champDescriptors {
+        ...RelaisDescripteur
+        ... on RepetitionChampDescriptor { contenu: champDescriptors { ...RelaisDescripteur } }
+      }
+      annotationDescriptors { ...RelaisDescripteur }
+    }
+    groupeInstructeurs { label closed instructeurs { id } }
+  }
+}
+fragment RelaisDescripteur on ChampDescriptor {
+  __typename
+  id
+  label
+  required
+  ... on DropDownListChampDescriptor { options }
+  ... on MultipleDropDownListChampDescriptor { options }
 }",
 };
 
@@ -131,10 +183,11 @@ pub const MODIFIER_ANNOTATIONS: Document = Document {
 }",
 };
 
-/// Every document.
+/// Every document of the common schema.
 pub const DOCUMENTS: &[Document] = &[
     LISTER,
     LIRE,
+    DECRIRE,
     RELIRE,
     PASSER_EN_INSTRUCTION,
     ACCEPTER,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     champs::{ChampLu, propre},
-    reponses::DossierLu,
+    dossier::DossierLu,
 };
 use crate::config::Champ;
 
@@ -54,7 +54,7 @@ impl Formulaire {
     pub fn de_ds(dossier: &DossierLu, mapping: &BTreeMap<Champ, String>) -> Self {
         let by_id = |champs: &[ChampLu], champ: Champ| -> Option<ChampLu> {
             let id = mapping.get(&champ)?;
-            champs.iter().find(|c| c.champ_descriptor_id == *id).cloned()
+            champs.iter().find(|c| c.est(id)).cloned()
         };
         let champs = dossier.champs.as_slice();
         let texte = |champ: Champ| by_id(champs, champ).and_then(|c| c.texte());

@@ -1,20 +1,24 @@
 //! What travels: requests, answers in the shapes of DS, and what the service makes of them.
 //! Decides nothing about an application.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use base64::{Engine, prelude::BASE64_STANDARD_NO_PAD};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 mod champs;
+mod descripteur;
 pub mod documents;
+mod dossier;
 mod formulaire;
 mod reponses;
 pub(crate) mod requetes;
 
+pub use descripteur::{ChampDecrit, FormulaireDs, Groupe, ResultatFormulaire};
+pub use dossier::{DossierLu, ResultatDossier};
 pub use formulaire::{CreneauBrut, Formulaire};
 pub use reponses::{
-    CodeRacine, DemarcheLue, DossierLu, EtatLu, Illisible, Mutation, ResultatDemarche,
-    ResultatDossier, ResultatEtat, decoder,
+    CodeRacine, DemarcheLue, EtatLu, Illisible, Mutation, ResultatDemarche, ResultatEtat, decoder,
 };
 
 /// State of a dossier on DS (`DossierState`; a draft is never shown).
@@ -144,6 +148,16 @@ pub struct Lecture {
     pub correction_en_attente: bool,
     /// What the form says, only the fields of the mapping.
     pub formulaire: Formulaire,
+}
+
+/// The dossier that a cursor of the list names: DS's cursors are the unpadded base 64 of
+/// `<updated_at with nanoseconds>;<number>` (facts of the API, section 2).
+pub fn dossier_du_curseur(cursor: &str) -> Option<DossierListe> {
+    let bytes = BASE64_STANDARD_NO_PAD.decode(cursor.trim_end_matches('=')).ok()?;
+    let text = String::from_utf8(bytes).ok()?;
+    let (at, numero) = text.split_once(';')?;
+    let modifie_le = at.parse::<DateTime<Utc>>().ok()?.trunc_subsecs(0);
+    Some(DossierListe { numero: numero.parse().ok()?, etat: EtatDs::EnConstruction, modifie_le })
 }
 
 /// Says whether, at `lu_a` on DS's clock, the second of `modifie_le` was over: dates are truncated

@@ -1,15 +1,10 @@
 //! Answers in the shapes of DS. A root error makes the whole answer unusable, whatever data comes
 //! with it; an unknown `__typename` is a text.
 
-use std::collections::BTreeMap;
-
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, de::DeserializeOwned};
 
-use super::{
-    DossierDisparu, DossierListe, EtatDs, Formulaire, Lecture, RaisonDisparition, champs::ChampLu,
-};
-use crate::config::Champ;
+use super::{DossierDisparu, DossierListe, EtatDs, RaisonDisparition};
 
 /// `extensions.code` of a root error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -145,13 +140,31 @@ pub struct Connexion<T> {
     /// Where to go on.
     pub page_info: PageInfo,
     /// The lines; DS declares each nullable. Absent when only the cursor was asked for.
-    nodes: Option<Vec<Option<T>>>,
+    nodes: Option<Vec<Option<Noeud<T>>>>,
+}
+
+/// A line of a page: one that has another shape harms only itself.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Noeud<T> {
+    Lu(T),
+    Autre(serde::de::IgnoredAny),
 }
 
 impl<T> Connexion<T> {
-    /// The lines that DS could show.
+    /// The lines that could be read.
     pub fn lignes(&self) -> impl Iterator<Item = &T> {
-        self.nodes.iter().flatten().flatten()
+        self.nodes.iter().flatten().flatten().filter_map(|noeud| match noeud {
+            Noeud::Lu(ligne) => Some(ligne),
+            Noeud::Autre(_) => None,
+        })
+    }
+
+    /// How many lines could not be read.
+    pub fn illisibles(&self) -> u32 {
+        let nodes = self.nodes.iter().flatten();
+        let lost = nodes.filter(|n| matches!(n, None | Some(Noeud::Autre(_)))).count();
+        u32::try_from(lost).unwrap_or(u32::MAX)
     }
 }
 
@@ -170,8 +183,16 @@ pub struct PageInfo {
 #[serde(rename_all = "camelCase")]
 pub struct LigneDossier {
     number: u64,
+    #[serde(deserialize_with = "etat_ou_ouvert")]
     state: EtatDs,
     date_derniere_modification: DateTime<Utc>,
+}
+
+/// A state that a newer DS may add is one more reason to read the dossier.
+fn etat_ou_ouvert<'de, D: serde::Deserializer<'de>>(d: D) -> Result<EtatDs, D::Error> {
+    let text = String::deserialize(d)?;
+    let known = serde_json::from_value(serde_json::Value::String(text));
+    Ok(known.unwrap_or(EtatDs::EnConstruction))
 }
 
 impl From<&LigneDossier> for DossierListe {
@@ -196,87 +217,9 @@ impl From<&LigneDisparu> for DossierDisparu {
     }
 }
 
-/// Data of a dossier.
-#[derive(Debug, Deserialize)]
-pub struct ResultatDossier {
-    /// The dossier.
-    pub dossier: DossierLu,
-}
-
-/// A dossier.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct DossierLu {
-    state: EtatDs,
-    date_depot: DateTime<Utc>,
-    date_passage_en_construction: DateTime<Utc>,
-    date_derniere_modification: DateTime<Utc>,
-    date_traitement: Option<DateTime<Utc>>,
-    #[serde(default, deserialize_with = "nul_est_faux")]
-    pub(super) depose_par_un_tiers: bool,
-    pub(super) usager: Usager,
-    pub(super) demandeur: Demandeur,
-    #[serde(default)]
-    traitements: Vec<Traitement>,
-    #[serde(default)]
-    messages: Vec<Message>,
-    pub(super) champs: Vec<ChampLu>,
-}
-
-fn nul_est_faux<'de, D: serde::Deserializer<'de>>(d: D) -> Result<bool, D::Error> {
-    Option::<bool>::deserialize(d).map(Option::unwrap_or_default)
-}
-
-impl DossierLu {
-    /// What the service makes of it.
-    pub fn lecture(&self, mapping: &BTreeMap<Champ, String>) -> Lecture {
-        let depots: Vec<_> = self
-            .traitements
-            .iter()
-            .filter(|t| t.event == "depose" || t.event.starts_with("depose_correction"))
-            .map(|t| t.date_traitement)
-            .collect();
-        Lecture {
-            etat: self.state,
-            depose_le: self.date_depot,
-            // Our own request for correction may move datePassageEnConstruction too: it counts only
-            // when DS names no deposit.
-            soumis_le: depots.iter().max().copied().unwrap_or(self.date_passage_en_construction),
-            depots: u32::try_from(depots.len()).unwrap_or(u32::MAX),
-            modifie_le: self.date_derniere_modification,
-            traite_le: self.date_traitement,
-            correction_en_attente: self.messages.iter().any(Message::correction_en_attente),
-            formulaire: Formulaire::de_ds(self, mapping),
-        }
-    }
-}
-
-#[derive(Debug, Deserialize)]
-pub(super) struct Usager {
-    #[serde(default)]
-    pub(super) email: String,
-}
-
-/// `PersonnePhysique` in fact; every other kind has none of these.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Demandeur {
-    pub(super) civilite: Option<String>,
-    pub(super) nom: Option<String>,
-    pub(super) prenom: Option<String>,
-    pub(super) email: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Traitement {
-    event: String,
-    date_traitement: DateTime<Utc>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Message {
+pub(super) struct Message {
     body: Option<String>,
     discarded_at: Option<DateTime<Utc>>,
     correction: Option<Correction>,
@@ -289,7 +232,7 @@ struct Correction {
 }
 
 impl Message {
-    fn correction_en_attente(&self) -> bool {
+    pub(super) fn correction_en_attente(&self) -> bool {
         self.discarded_at.is_none()
             && self.correction.as_ref().is_some_and(|c| c.date_resolution.is_none())
     }

@@ -17,6 +17,12 @@ pub(crate) struct RequeteDossier {
     pub(crate) numero: u64,
 }
 
+/// Variables of a query about the démarche.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct RequeteDemarche {
+    pub(crate) demarche: u64,
+}
+
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Requete<V> {

@@ -39,7 +39,9 @@ impl Poll {
     fn demarche(&self) -> &Demarche {
         match self.state.as_ref().expect("a state") {
             State::Demarche(d) => d,
-            State::Dossier(_) | State::Engagement(_) => panic!("not a démarche"),
+            State::Dossier(_) | State::Engagement(_) | State::Medecin(_) => {
+                panic!("not a démarche")
+            }
         }
     }
 
@@ -247,10 +249,13 @@ fn facts_wait_in_the_engagement_until_its_dossier_is_known() {
     let activite = messages::ActiviteAutorisee(serde_json::from_value(body).expect("activity"));
     let known = message(Message::ActiviteAutorisee(activite));
     let second = run("engagement/eng0000001", Some(&state), known.clone());
-    assert_eq!(summary(&second), "engagement, tell dossier/7, tell dossier/7");
+    assert_eq!(
+        summary(&second),
+        "engagement, tell dossier/7, tell medecin/99790000014, tell dossier/7"
+    );
     let Decision::Next { state, .. } = second else { panic!("known") };
     let third = run("engagement/eng0000001", Some(&state), known);
-    assert_eq!(summary(&third), "engagement, tell dossier/7");
+    assert_eq!(summary(&third), "engagement, tell dossier/7, tell medecin/99790000014");
     let later = run("engagement/eng0000001", Some(&state), open);
     assert_eq!(summary(&later), "engagement, tell dossier/7");
 }

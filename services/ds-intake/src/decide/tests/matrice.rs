@@ -85,7 +85,22 @@ pub(super) fn inputs() -> Vec<(&'static str, Input<DsIntake>)> {
         ("complement 2", complement(2)),
         ("activite ouverte", activite(messages::Situation::Ouverte)),
         ("activite terminee", activite(messages::Situation::Terminee)),
-        ("agenda", Input::Event(Event::Agenda { engagement: engagement(), ouvert: true })),
+        (
+            "agenda",
+            Input::Event(Event::Agenda { engagement: engagement(), ouvert: true, url: None }),
+        ),
+        ("reveil reconciliation", Input::Wake { reason: "reconciliation".to_owned() }),
+        ("doublon", Input::Event(Event::Doublon { lieux: vec!["ambert".parse().expect("site")] })),
+        (
+            "accepte sans instructeur",
+            answer(
+                Ask::Lire { numero: 7 },
+                Answer::LuSansInstructeur {
+                    lecture: Box::new(lecture(EtatDs::Accepte, 1, 30)),
+                    stable: true,
+                },
+            ),
+        ),
     ];
     let divergent = messages::MedecinRppsDivergent {
         identite: identifie(true, false),

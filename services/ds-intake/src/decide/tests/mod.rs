@@ -160,6 +160,7 @@ fn summary(decision: &Decision<DsIntake>) -> String {
         State::Dossier(d) => phase(&d.phase).to_owned(),
         State::Demarche(_) => "demarche".to_owned(),
         State::Engagement(_) => "engagement".to_owned(),
+        State::Medecin(_) => "medecin".to_owned(),
     };
     let told = effects.iter().map(|effect| match effect {
         Effect::Publish(m) => format!("publish {}", m.message_type.trim_end_matches(".v1")),
