@@ -6,7 +6,10 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     io,
     net::Ipv4Addr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use agency::faults::{FaultKind, Faults};
@@ -86,6 +89,7 @@ pub(crate) struct Interne {
     limites: Mutex<Limites>,
     hook: Mutex<Option<Arc<Hook>>>,
     faults: Faults,
+    appels: AtomicU64,
 }
 
 impl Interne {
@@ -145,6 +149,7 @@ pub async fn start(clock: Clock, tasks: &Tasks, options: Options) -> io::Result<
         limites: Mutex::new(Limites::default()),
         hook: Mutex::new(None),
         faults: Faults::none(),
+        appels: AtomicU64::new(0),
     });
     let router =
         Router::new().route("/api/v2/graphql", post(recevoir)).with_state(Arc::clone(&interne));
@@ -162,6 +167,7 @@ async fn recevoir(
     body: Bytes,
 ) -> Response {
     let busy = interne.clock.busy();
+    interne.appels.fetch_add(1, Ordering::Relaxed);
     let Ok(requete) = serde_json::from_slice::<graphql::Requete>(&body) else {
         return graphql::erreur(400, "graphql_parse_failed", "unexpected token");
     };
@@ -220,6 +226,11 @@ impl Simulateur {
     /// `getDossier <n>`, and by mutation: `dossierAccepter <n>`, …
     pub fn faults(&self) -> &Faults {
         &self.interne.faults
+    }
+
+    /// How many calls came in.
+    pub fn appels(&self) -> u64 {
+        self.interne.appels.load(Ordering::Relaxed)
     }
 
     /// Calls `hook` with what happens, after it happened and before the caller is answered.
