@@ -11,6 +11,10 @@ use crate::{
     wire::{ChampDecrit, FormulaireDs},
 };
 
+mod proposition;
+
+pub use proposition::proposer;
+
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Gravite {

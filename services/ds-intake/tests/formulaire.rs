@@ -12,7 +12,7 @@ use contracts::{
 use ds_intake::{
     Client, Config,
     config::{Annotation, Champ, Plateforme, champ_descriptor_id},
-    formulaire::{Gravite, examiner},
+    formulaire::{Gravite, examiner, proposer},
     simulator::Options,
     wire::FormulaireDs,
 };
@@ -37,6 +37,7 @@ async fn the_settings_by_default_fit_the_form_by_default() {
     let b = Banc::new().await;
     let form = decrit(&b).await;
     assert_eq!(constats(&b.config, &form, &referentiel()), []);
+    assert_eq!(proposer(&form), b.config.champs, "and the form suggests them");
     let inside = form.champs.iter().find(|c| c.id == champ_descriptor_id(4_100_012));
     assert_eq!(inside.and_then(|c| c.dans.clone()), Some(champ_descriptor_id(4_100_011)));
 }

@@ -37,6 +37,9 @@ pub(crate) enum Commande {
     /// Compare, condense ou invente des extractions de l'Annuaire Santé.
     #[command(subcommand)]
     Rpps(RppsCommande),
+    /// Compare les réglages de `ds-intake` au formulaire de la démarche, ou aide à les écrire.
+    #[command(subcommand)]
+    Ds(DsCommande),
     /// Traite les pannes : ce que les services n'ont pas su faire seuls.
     #[command(subcommand)]
     Failures(FailuresCommande),
@@ -216,4 +219,22 @@ pub(crate) struct DoctorArgs {
     /// Le même rôle, en un fichier de `Secret` Kubernetes.
     #[arg(long, value_name = "FICHIER")]
     pub kubernetes: Option<PathBuf>,
+}
+
+/// Ce que `relais ds` sait faire ; rien n’est écrit sur DS.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum DsCommande {
+    /// Dit ce qui manque au formulaire ou n’est pas du bon type, et quels CDOM n’y sont pas
+    /// inscrits ; code 1 s’il y a une erreur.
+    Check(DsArgs),
+    /// Liste les champs et les annotations de la démarche, et propose une table [ds-intake.champs].
+    Schema(DsArgs),
+}
+
+/// Options de `relais ds`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct DsArgs {
+    /// Fichier de configuration TOML ; les variables RELAIS__… le complètent.
+    #[arg(long, value_name = "FICHIER")]
+    pub config: Option<PathBuf>,
 }

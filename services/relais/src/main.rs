@@ -4,6 +4,7 @@
 mod cli;
 mod demo;
 mod doctor;
+mod ds;
 mod operations;
 mod plateforme;
 mod rpps;
@@ -88,6 +89,11 @@ async fn executer(commande: Commande) -> ExitCode {
             Ok(code) => code,
             Err(rpps::RppsError::Usage(text)) => usage(&text),
             Err(error @ rpps::RppsError::Refus(_)) => fail(&error),
+        },
+        Commande::Ds(commande) => match ds::ds(commande).await {
+            Ok(code) => code,
+            Err(ds::DsError::Reglages(text)) => usage(&text),
+            Err(error) => fail(&error),
         },
         Commande::Failures(commande) => operation(operations::failures(commande).await),
         Commande::Tasks(commande) => operation(operations::tasks(commande).await),

@@ -28,7 +28,7 @@ pub(crate) fn reconnaitre(
 }
 
 /// Lower case, without accents or punctuation: what people mean, whatever the typography.
-pub(super) fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars().flat_map(char::to_lowercase) {
         match c {

@@ -15,7 +15,7 @@ mod medecin;
 mod suite;
 mod textes;
 
-pub(crate) use lieux::reconnaitre;
+pub(crate) use lieux::{plain, reconnaitre};
 
 /// Decides for the state that the key names.
 pub(crate) fn decide(

@@ -321,10 +321,12 @@ pub(crate) fn valider(schema: &Schema, text: &str) -> Vec<String> {
     let unknown: Vec<_> = unknown.map(|name| format!("{name} is not declared")).collect();
     v.fautes.extend(unknown);
     let fragments = std::mem::take(&mut v.fragments);
-    v.selection(root, &[(root, &selection)], &fragments);
+    v.selection(root, &[(root.to_owned(), selection.as_slice())], &fragments);
     v.fautes
 }
 
+/// The name of a type, and what is asked of its values.
+type Partie<'c> = (String, &'c [Choix]);
 type Fragments = BTreeMap<String, (String, Vec<Choix>)>;
 
 struct Validation<'a> {
@@ -336,29 +338,29 @@ struct Validation<'a> {
 
 impl Validation<'_> {
     /// What all these selections of one value ask for, together.
-    fn selection(&mut self, chemin: &str, parts: &[(&str, &[Choix])], fragments: &Fragments) {
-        let mut keys: BTreeMap<&str, (String, Vec<(&str, &[Choix])>)> = BTreeMap::new();
-        let mut todo: Vec<(&str, &[Choix])> = parts.to_vec();
+    fn selection<'c>(&mut self, chemin: &str, parts: &[Partie<'c>], fragments: &'c Fragments) {
+        let mut keys: BTreeMap<&str, (String, Vec<Partie<'c>>)> = BTreeMap::new();
+        let mut todo = parts.to_vec();
         while let Some((parent, all)) = todo.pop() {
             for one in all {
                 match one {
                     Choix::Fragment(name) => match fragments.get(name) {
-                        Some((genre, suite)) if self.compatible(parent, genre) => {
-                            todo.push((genre, suite));
+                        Some((genre, suite)) if self.compatible(&parent, genre) => {
+                            todo.push((genre.clone(), suite));
                         }
                         Some((genre, _)) => self.faute(chemin, &format!("never {genre}")),
                         None => self.faute(chemin, &format!("no fragment {name}")),
                     },
                     Choix::Sur(genre, suite) => {
-                        if self.compatible(parent, genre) {
-                            todo.push((genre, suite));
+                        if self.compatible(&parent, genre) {
+                            todo.push((genre.clone(), suite));
                         } else {
                             self.faute(chemin, &format!("never {genre}"));
                         }
                     }
                     Choix::Champ { nom, .. } if nom == "__typename" => {}
                     Choix::Champ { reponse, nom: name, arguments, suite } => {
-                        let Some(retour) = self.champ(chemin, parent, name, arguments) else {
+                        let Some(retour) = self.champ(chemin, &parent, name, arguments) else {
                             continue;
                         };
                         let composite = self.schema.est_compose(nom(&retour));
@@ -370,7 +372,7 @@ impl Validation<'_> {
                             let texte = format!("{reponse} is {} and {retour}", entry.0);
                             self.fautes.push(format!("{chemin}: {texte}"));
                         }
-                        entry.1.push((self.nom_du_schema(&retour), suite));
+                        entry.1.push((nom(&retour).to_owned(), suite));
                     }
                 }
             }
@@ -380,11 +382,6 @@ impl Validation<'_> {
                 self.selection(&format!("{chemin}.{key}"), &parts, fragments);
             }
         }
-    }
-
-    fn nom_du_schema(&self, retour: &str) -> &'static str {
-        // Types live as long as the schema of the test; a leaked name spares their lifetimes.
-        Box::leak(nom(retour).to_owned().into_boxed_str())
     }
 
     fn compatible(&self, parent: &str, genre: &str) -> bool {

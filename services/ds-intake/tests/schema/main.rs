@@ -10,7 +10,6 @@ use ds_intake::wire::documents::{DOCUMENTS, LIRE_SOCIAL};
 use graphql::{Schema, valider};
 
 /// The published schema; says so when it is not there.
-#[expect(clippy::disallowed_methods, reason = "a test's setting, not the service's")]
 fn schema_publie() -> Option<String> {
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/reference");
     let folder = std::env::var_os("RELAIS_REFERENCE").map_or(beside, PathBuf::from);
