@@ -77,6 +77,8 @@ pub(crate) struct Limites {
     pub(crate) refuses: BTreeMap<String, u16>,
     /// Other tokens that are good.
     pub(crate) autres_jetons: BTreeSet<String>,
+    /// Bodies answered instead of the right ones, by call.
+    pub(crate) corps: BTreeMap<String, Vec<u8>>,
 }
 
 pub(crate) struct Interne {
@@ -171,7 +173,8 @@ async fn recevoir(
     let Ok(requete) = serde_json::from_slice::<graphql::Requete>(&body) else {
         return graphql::erreur(400, "graphql_parse_failed", "unexpected token");
     };
-    let fault = interne.faults.next(&requete.appel());
+    let appel = requete.appel();
+    let fault = interne.faults.next(&appel);
     let late = match fault {
         Some(FaultKind::Down) => return coupure(),
         Some(FaultKind::Status(status)) => return page_html(status),
@@ -186,6 +189,9 @@ async fn recevoir(
             _ => ("forbidden", "Without a token, only persisted queries are allowed"),
         };
         return graphql::erreur(status, code, message);
+    }
+    if let Some(corps) = interne.limites().corps.get(&appel) {
+        return corps.clone().into_response();
     }
     let answer = requete.executer(&interne);
     interne.annoncer();

@@ -43,4 +43,13 @@ impl Simulateur {
     pub fn ajouter_jeton(&self, jeton: &str) {
         self.limites().autres_jetons.insert(jeton.to_owned());
     }
+
+    /// This call (see [`Simulateur::faults`]) is answered with that body, or rightly again.
+    pub fn repondre(&self, appel: &str, corps: Option<&[u8]>) {
+        let mut limites = self.limites();
+        match corps {
+            Some(corps) => limites.corps.insert(appel.to_owned(), corps.to_vec()),
+            None => limites.corps.remove(appel),
+        };
+    }
 }

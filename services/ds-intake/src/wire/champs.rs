@@ -103,9 +103,13 @@ impl ChampLu {
     }
 }
 
-/// Trims, and drops control characters: what people type may hold any of them.
+/// Trims, and drops what cannot be seen: what people paste may hold any of it.
 pub(super) fn propre(text: Option<&str>) -> Option<String> {
-    let clean: String = text?.chars().filter(|c| !c.is_control() || *c == '\n').collect();
+    let invisible = |c: char| {
+        (c.is_control() && c != '\n')
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+    };
+    let clean: String = text?.chars().filter(|c| !invisible(*c)).collect();
     let trimmed = clean.trim();
     (!trimmed.is_empty()).then(|| trimmed.to_owned())
 }

@@ -3,7 +3,7 @@
 
 #![allow(dead_code, reason = "each test uses its part")]
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use contracts::{Message as _, Referentiel, messages};
@@ -67,6 +67,9 @@ pub(crate) struct Banc {
     pub(crate) pannes: Vec<(String, &'static str)>,
     pub(crate) etats: BTreeMap<String, State>,
     pub(crate) appels: Vec<&'static str>,
+    /// Numbers that were deposited, and dossiers that a CDOM brought back.
+    pub(crate) vus: BTreeSet<u64>,
+    pub(crate) rouverts: BTreeSet<u64>,
     reveils: BTreeMap<(String, String), DateTime<Utc>>,
     file: VecDeque<(String, Input<DsIntake>)>,
     asks: VecDeque<(String, Ask, Uuid)>,
@@ -99,6 +102,8 @@ impl Banc {
             pannes: Vec::new(),
             etats: BTreeMap::new(),
             appels: Vec::new(),
+            vus: BTreeSet::new(),
+            rouverts: BTreeSet::new(),
             reveils: BTreeMap::new(),
             file: VecDeque::new(),
             asks: VecDeque::new(),
@@ -252,6 +257,12 @@ impl Banc {
     /// Types published, in order, without their version.
     pub(crate) fn types(&self) -> Vec<&'static str> {
         self.publies.iter().map(|m| m.message_type.trim_end_matches(".v1")).collect()
+    }
+
+    /// Every message of a type.
+    pub(crate) fn tous<M: contracts::Message>(&self) -> Vec<M> {
+        let all = self.publies.iter().filter(|m| m.message_type == M::TYPE);
+        all.map(|m| serde_json::from_str(&m.body).expect("body decodes")).collect()
     }
 
     /// The last message of a type.
