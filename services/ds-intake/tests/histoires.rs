@@ -190,10 +190,8 @@ fn comparer(b: &Banc, n: u64) -> Result<(), String> {
                 || task("ds-dossier-restaure")
         }
         (Some(Etat::SansSuite), _) => matches!(phase, Phase::Autorisee | Phase::Refusee),
-        (Some(Etat::Accepte), Phase::Autorisee) => true,
-        (Some(Etat::Accepte), _) => issue(Issue::Favorable),
-        (Some(Etat::Refuse), Phase::Refusee) => true,
-        (Some(Etat::Refuse), _) => issue(Issue::Defavorable),
+        (Some(Etat::Accepte), other) => *other == Phase::Autorisee || issue(Issue::Favorable),
+        (Some(Etat::Refuse), other) => *other == Phase::Refusee || issue(Issue::Defavorable),
         (Some(Etat::EnConstruction | Etat::EnInstruction), Phase::Autorisee) => {
             known.voulu == Some(Cible::Accepte)
                 || b.tous::<DecisionLueDs>().iter().any(|d| d.dossier == DossierId(n))
@@ -222,7 +220,7 @@ fn rouvert(b: &Banc, n: u64) -> bool {
 fn telephone(b: &Banc, n: u64) -> Option<String> {
     let deposited = b.tous::<CandidatureDeposee>().into_iter().map(|c| c.0);
     let all = deposited.chain(b.tous::<CandidatureModifiee>().into_iter().map(|c| c.0));
-    all.filter(|c| c.dossier == DossierId(n)).last().map(|c| c.medecin.telephone)
+    all.filter(|c| c.dossier == DossierId(n)).next_back().map(|c| c.medecin.telephone)
 }
 
 /// No message twice: each has its own reference, and each version is told once.
@@ -252,6 +250,7 @@ async fn histoire(coups: &[Coup], seed: u64) -> Result<(), String> {
         jouer(&mut b, rang, coup).await;
     }
     b.sim.faults().clear();
+    b.config.poll_interval_s = 1_800;
     // Every dossier is read once more, and what DS does not show is given up.
     b.attendre(TimeDelta::hours(72)).await;
     for n in 1..=DOSSIERS {

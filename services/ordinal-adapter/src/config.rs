@@ -20,6 +20,9 @@ use serde::Deserialize;
 /// lien_verification_jours = 60
 /// # how long the doctor's link to withdraw works
 /// lien_retrait_jours = 365
+/// # the authorisation of an earlier application is enough for another site: same CDOM, an
+/// # engagement still open, no suspension, no replacement wished
+/// reutilise_autorisation = false
 /// # receives a mail besides the task when something is escalated
 /// dns_courriel = "solidarite@dns.example"
 /// ```
@@ -40,6 +43,8 @@ pub struct Config {
     pub lien_verification_jours: u32,
     /// Days during which the doctor's link to withdraw works.
     pub lien_retrait_jours: u32,
+    /// Authorises another site without asking the CDOM again, while its earlier authorisation holds.
+    pub reutilise_autorisation: bool,
     /// Where the DNS reads escalations; they are tasks in any case.
     pub dns_courriel: Option<String>,
 }
@@ -54,6 +59,7 @@ impl Default for Config {
             nouvelle_escalade_jours: 7,
             lien_verification_jours: 60,
             lien_retrait_jours: 365,
+            reutilise_autorisation: false,
             dns_courriel: None,
         }
     }

@@ -5,13 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use contracts::{
-    CodeCdom, Creneau, DossierId, EngagementId, Lieu, LieuId, Medecin, Rpps,
+    CodeCdom, DossierId, EngagementId, LieuId, Rpps,
     messages::{Activite, Candidature, DecisionLueDs, Issue, MedecinIdentifie},
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 mod etapes;
+mod evenements;
+
+pub use evenements::{Engager, Event, Terminer};
 
 /// One state of the service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -140,6 +143,8 @@ pub enum Motif {
     Identite,
     /// The RPPS does not know the number, or no activity: the doctor may correct it.
     Correction,
+    /// The doctor's own state says whether an earlier authorisation holds.
+    Anterieure,
 }
 
 /// A request to a CDOM.
@@ -182,6 +187,8 @@ pub enum Voie {
     Ds,
     /// An operator, who was told.
     Operateur,
+    /// The authorisation of an earlier application, reused for another site.
+    Anterieure,
 }
 
 impl Voie {
@@ -192,6 +199,7 @@ impl Voie {
             Self::Lien => "lien",
             Self::Ds => "ds",
             Self::Operateur => "operateur",
+            Self::Anterieure => "autorisation antérieure",
         }
     }
 }
@@ -260,9 +268,21 @@ pub struct Inscrit {
     pub engagements: BTreeSet<EngagementId>,
     /// What the Order decided, by date.
     pub mesures: Vec<Mesure>,
+    /// Those of the engagements that ended.
+    #[serde(default)]
+    pub termines: BTreeSet<EngagementId>,
 }
 
 impl Inscrit {
+    /// Says whether a CDOM's authorisation of another application still holds: an engagement that
+    /// it opened is not over, and no suspension runs.
+    pub fn est_autorise(&self, autre_que: DossierId, cdom: &CodeCdom) -> bool {
+        let mut others = self.inscriptions.iter().filter(|(dossier, _)| **dossier != autre_que);
+        others.any(|(_, i)| i.favorable && i.cdom == *cdom)
+            && self.engagements.difference(&self.termines).next().is_some()
+            && self.mesures.last().is_none_or(|m| m.levee)
+    }
+
     /// The CDOM of registration: the one that authorised last, or else the one last named.
     pub fn cdom(&self) -> Option<&CodeCdom> {
         let latest = |authorised: bool| {
@@ -279,71 +299,6 @@ pub struct Inscription {
     pub cdom: CodeCdom,
     /// It authorised the application.
     pub favorable: bool,
-}
-
-/// What states tell each other, and what comes from outside.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Event {
-    /// To an engagement: a dossier is authorised for it, or its contact changed.
-    Engager(Box<Engager>),
-    /// To an engagement: everything the Order decided on the doctor, by date.
-    Mesures(Vec<Mesure>),
-    /// To an engagement: it ends.
-    Terminer(Terminer),
-    /// To a doctor: an application names a CDOM.
-    Inscrire {
-        /// The application.
-        dossier: DossierId,
-        /// The CDOM.
-        cdom: CodeCdom,
-        /// The engagements, once authorised.
-        engagements: Vec<EngagementId>,
-    },
-    /// To a dossier: somebody followed the answer link.
-    ReponseLien {
-        /// The request that the link was made for.
-        demande: Uuid,
-        /// The choice.
-        issue: Issue,
-    },
-    /// To a dossier or an engagement: an operator closes a task.
-    FermerTache {
-        /// The task.
-        tache: Uuid,
-        /// Who.
-        par: String,
-        /// What the CDOM told the operator.
-        issue: Option<Issue>,
-    },
-}
-
-/// A dossier authorised for a site; the whole of it, so that the order of two does not matter.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Engager {
-    /// The dossier.
-    pub dossier: DossierId,
-    /// Version of the application.
-    pub revision: u32,
-    /// The doctor.
-    pub medecin: Medecin,
-    /// The site.
-    pub lieu: Lieu,
-    /// The half-days wished.
-    pub creneaux: Vec<Creneau>,
-    /// May be replaced at the main practice meanwhile.
-    pub remplacement: bool,
-}
-
-/// How an engagement ends.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Terminer {
-    /// `retrait`, `radiation`, `decision-dns`.
-    pub cause: String,
-    /// First day; the day after when absent.
-    pub a_compter_du: Option<NaiveDate>,
-    /// The opening that the link was made for; absent for an operator.
-    pub ouverture: Option<u32>,
 }
 
 /// Key of a dossier's state.

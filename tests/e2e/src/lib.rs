@@ -5,9 +5,11 @@
 mod banc;
 mod cellule;
 mod doubles;
+mod porte;
 mod service;
 
 pub use banc::{Banc, SERVICES, Scenario};
 pub use cellule::{Cellule, code_et_texte};
 pub use doubles::{doubles, par_type};
+pub use porte::{Porte, reglages_ds};
 pub use service::Poste;

@@ -53,6 +53,11 @@ impl Processus {
         Self { name, child, log: log.to_owned() }
     }
 
+    /// Its id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// How it ended, if it did.
     pub fn fini(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().ok().flatten()

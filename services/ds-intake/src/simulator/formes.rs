@@ -9,7 +9,10 @@ use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use chrono_tz::Europe::Paris;
 use serde_json::{Value, json};
 
-use super::monde::{AGENT, Champs, Disparu, DossierDs, MessageDs, ROBOT, Traitement};
+use super::{
+    depot::Champs,
+    monde::{AGENT, Disparu, DossierDs, MessageDs, ROBOT, Traitement},
+};
 
 pub(super) fn id(kind: &str, id: impl std::fmt::Display) -> String {
     BASE64_STANDARD.encode(format!("{kind}-{id}"))

@@ -51,6 +51,8 @@ struct Entree {
     body: Option<String>,
     correction: Option<String>,
     #[serde(default)]
+    disable_notification: bool,
+    #[serde(default)]
     annotations: Vec<EntreeAnnotation>,
 }
 
@@ -273,11 +275,13 @@ impl Requete {
             json!({ "errors": [{ "message": message }] })
         };
         let one = |result: Result<(), String>| result.err().into_iter().collect::<Vec<_>>();
+        let notifier = !input.disable_notification;
+        let mut passer = |etat| one(monde.muter(numero, etat, now, notifier));
         let refus = match (mutation, input.body) {
-            ("dossierPasserEnInstruction", _) => one(monde.muter(numero, Etat::EnInstruction, now)),
-            ("dossierAccepter", _) => one(monde.muter(numero, Etat::Accepte, now)),
+            ("dossierPasserEnInstruction", _) => passer(Etat::EnInstruction),
+            ("dossierAccepter", _) => passer(Etat::Accepte),
             ("dossierRefuser", _) if input.motivation.is_none() => return missing("motivation"),
-            ("dossierRefuser", _) => one(monde.muter(numero, Etat::Refuse, now)),
+            ("dossierRefuser", _) => passer(Etat::Refuse),
             ("dossierEnvoyerMessage", None) => return missing("body"),
             ("dossierEnvoyerMessage", Some(body)) => {
                 one(monde.ecrire(numero, body, input.correction, now))

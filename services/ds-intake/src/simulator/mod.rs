@@ -26,13 +26,15 @@ use kernel::{Clock, Secret, Tasks};
 use crate::config::Config;
 
 mod decrit;
+mod depot;
 mod formes;
 mod graphql;
 mod monde;
 mod pannes;
 
+pub use depot::{Champs, Depot};
 use monde::Monde;
-pub use monde::{Champs, Depot, Etat, Evenement, MessageDs};
+pub use monde::{Etat, Evenement, MessageDs};
 
 /// What a simulator is started with.
 #[derive(Clone, Debug)]
@@ -77,6 +79,8 @@ pub(crate) struct Limites {
     pub(crate) refuses: BTreeMap<String, u16>,
     /// Other tokens that are good.
     pub(crate) autres_jetons: BTreeSet<String>,
+    /// Calls per minute that are answered, counted as DS does.
+    pub(crate) par_minute: Option<u32>,
     /// Bodies answered instead of the right ones, by call.
     pub(crate) corps: BTreeMap<String, Vec<u8>>,
 }
@@ -92,11 +96,29 @@ pub(crate) struct Interne {
     hook: Mutex<Option<Arc<Hook>>>,
     faults: Faults,
     appels: AtomicU64,
+    /// The minute of the clock, and its calls; and how many were refused in all.
+    minute: Mutex<(i64, u32)>,
+    de_trop: AtomicU64,
 }
 
 impl Interne {
     fn monde(&self) -> MutexGuard<'_, Monde> {
         self.monde.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts a call; when the minute is full, the seconds until the next one.
+    fn de_trop(&self) -> Option<u32> {
+        let most = self.limites().par_minute?;
+        let now = self.clock.now().timestamp();
+        let mut minute = self.minute.lock().unwrap_or_else(PoisonError::into_inner);
+        if minute.0 != now.div_euclid(60) {
+            *minute = (now.div_euclid(60), 0);
+        }
+        minute.1 += 1;
+        (minute.1 > most).then(|| {
+            self.de_trop.fetch_add(1, Ordering::Relaxed);
+            u32::try_from(60 - now.rem_euclid(60)).unwrap_or(60)
+        })
     }
 
     fn montre(&self) -> formes::Demarche<'_> {
@@ -152,6 +174,8 @@ pub async fn start(clock: Clock, tasks: &Tasks, options: Options) -> io::Result<
         hook: Mutex::new(None),
         faults: Faults::none(),
         appels: AtomicU64::new(0),
+        minute: Mutex::default(),
+        de_trop: AtomicU64::new(0),
     });
     let router =
         Router::new().route("/api/v2/graphql", post(recevoir)).with_state(Arc::clone(&interne));
@@ -170,6 +194,9 @@ async fn recevoir(
 ) -> Response {
     let busy = interne.clock.busy();
     interne.appels.fetch_add(1, Ordering::Relaxed);
+    if let Some(seconds) = interne.de_trop() {
+        return graphql::trop(&interne, seconds);
+    }
     let Ok(requete) = serde_json::from_slice::<graphql::Requete>(&body) else {
         return graphql::erreur(400, "graphql_parse_failed", "unexpected token");
     };
@@ -239,6 +266,11 @@ impl Simulateur {
         self.interne.appels.load(Ordering::Relaxed)
     }
 
+    /// How many calls were answered 429 because their minute was full.
+    pub fn de_trop(&self) -> u64 {
+        self.interne.de_trop.load(Ordering::Relaxed)
+    }
+
     /// Calls `hook` with what happens, after it happened and before the caller is answered.
     pub fn set_hook(&self, hook: impl Fn(Evenement) + Send + Sync + 'static) {
         let mut slot = self.interne.hook.lock().unwrap_or_else(PoisonError::into_inner);
@@ -298,6 +330,7 @@ impl Simulateur {
         let mut monde = self.interne.monde();
         let exists = monde.dossiers.contains_key(&numero);
         monde.passer(numero, etat, now, Some(monde::AGENT));
+        monde.prevenir(numero);
         drop(monde);
         self.interne.annoncer();
         exists
@@ -335,6 +368,12 @@ impl Simulateur {
     /// How many messages the doctor received.
     pub fn nombre_messages(&self, numero: u64) -> usize {
         self.interne.monde().dossiers.get(&numero).map_or(0, |d| d.messages.len())
+    }
+
+    /// How many e-mails the doctor of a dossier received from DS: one for each message, and for
+    /// each change of state that is not silent.
+    pub fn nombre_courriels(&self, numero: u64) -> usize {
+        self.interne.monde().courriels(numero)
     }
 
     /// An annotation of a dossier, by id.

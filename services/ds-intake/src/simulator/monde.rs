@@ -3,51 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Utc};
 
-/// What a doctor files.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Depot {
-    /// The number that DS gives to the dossier.
-    pub numero: u64,
-    /// `M` or `Mme`.
-    pub civilite: String,
-    /// Family name of the demandeur.
-    pub nom: String,
-    /// First name of the demandeur.
-    pub prenom: String,
-    /// The demandeur's address, when the form knows it.
-    pub courriel: Option<String>,
-    /// The account's address.
-    pub usager: String,
-    /// Filed by somebody else for the doctor.
-    pub par_un_tiers: bool,
-    /// The form.
-    pub champs: Champs,
-}
-
-/// The form, as typed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Champs {
-    /// RPPS number.
-    pub rpps: String,
-    /// Phone.
-    pub telephone: String,
-    /// Professional e-mail; blank when empty.
-    pub courriel: String,
-    /// Label of the list, e.g. « Libéral installé ».
-    pub mode_exercice: String,
-    /// Code of the département, e.g. `63`; not answered when empty.
-    pub departement: String,
-    /// Text, e.g. « 63 - Puy-de-Dôme ».
-    pub cdom: String,
-    /// Choices of the list of sites.
-    pub lieux: Vec<String>,
-    /// Day and label of the half-day, one row each.
-    pub creneaux: Vec<(NaiveDate, String)>,
-    /// Yes, no, or not answered.
-    pub remplacement: Option<bool>,
-}
+use super::depot::{Champs, Depot};
 
 /// State of a dossier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -125,6 +83,8 @@ pub(super) struct DossierDs {
     pub(super) traitements: Vec<Traitement>,
     pub(super) messages: Vec<MessageDs>,
     pub(super) annotations: BTreeMap<String, String>,
+    /// E-mails that the doctor received.
+    pub(super) courriels: usize,
     /// What the doctor changed and has not deposited: never shown.
     brouillon: Option<Champs>,
 }
@@ -198,6 +158,7 @@ impl Monde {
             traitements: vec![("depose", now, None)],
             messages: Vec::new(),
             annotations: BTreeMap::new(),
+            courriels: 0,
             brouillon: None,
         };
         if let Some(before) = self.dossiers.insert(numero, dossier) {
@@ -305,12 +266,27 @@ impl Monde {
         self.evenements.push(Evenement::EtatChange { numero, etat });
     }
 
+    /// DS sends the doctor an e-mail: for each message, and for each change of state unless it is
+    /// asked not to.
+    pub(super) fn prevenir(&mut self, numero: u64) {
+        if let Some(dossier) = self.dossiers.get_mut(&numero) {
+            dossier.courriels += 1;
+        }
+    }
+
+    /// The e-mails that the doctor of a dossier received, deleted or not.
+    pub(super) fn courriels(&self, numero: u64) -> usize {
+        let gone = || self.disparus.get(&numero).map(|d| d.dossier.courriels);
+        self.dossiers.get(&numero).map(|d| d.courriels).or_else(gone).unwrap_or(0)
+    }
+
     /// `dossierPasserEnInstruction`, `dossierAccepter`, `dossierRefuser`.
     pub(super) fn muter(
         &mut self,
         numero: u64,
         vers: Etat,
         now: DateTime<Utc>,
+        notifier: bool,
     ) -> Result<(), Refus> {
         let Some(dossier) = self.dossiers.get(&numero) else { return Ok(()) };
         let depuis =
@@ -322,6 +298,9 @@ impl Monde {
             return Err("Le dossier est en attente de correction".to_owned());
         }
         self.passer(numero, vers, now, Some(ROBOT));
+        if notifier {
+            self.prevenir(numero);
+        }
         Ok(())
     }
 
@@ -344,6 +323,7 @@ impl Monde {
             correction: correction.clone(),
             resolue_le: None,
         });
+        dossier.courriels += 1;
         let back = correction.is_some() && dossier.etat == Etat::EnInstruction;
         self.toucher(numero, now);
         self.evenements.push(Evenement::MessageAuDossier { numero, correction, corps });

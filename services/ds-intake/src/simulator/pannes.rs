@@ -24,6 +24,11 @@ impl Simulateur {
         self.limites().empoisonnes.remove(&numero);
     }
 
+    /// Answers so many calls per minute of the clock, as DS does (400); no limit by default.
+    pub fn limiter_debit(&self, par_minute: u32) {
+        self.limites().par_minute = Some(par_minute);
+    }
+
     /// The form has another type of field there, or no field; dossiers keep theirs.
     pub fn retoucher(&self, stable_id: u64, genre: Option<&str>) {
         self.limites().retouches.insert(stable_id, genre.map(str::to_owned));

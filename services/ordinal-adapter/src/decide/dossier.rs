@@ -210,7 +210,7 @@ pub(super) fn identite(
 /// Asks the CDOM as soon as the RPPS knows the doctor; waits a bounded time otherwise.
 fn identifier(instruction: Instruction, avant: Option<&Attente>, cx: &Cx<'_>) -> Verdict {
     let motif = match instruction.identite_connue() {
-        Some(i) if i.trouve && i.actif => return demander(instruction, cx),
+        Some(i) if i.trouve && i.actif => return reprendre_ou_demander(instruction, cx),
         Some(_) => Motif::Correction,
         None => Motif::Identite,
     };
@@ -221,10 +221,55 @@ fn identifier(instruction: Instruction, avant: Option<&Attente>, cx: &Cx<'_>) ->
         return Ok(decision);
     }
     let days = match motif {
-        Motif::Identite => cx.config.attente_identite_jours,
+        Motif::Identite | Motif::Anterieure => cx.config.attente_identite_jours,
         Motif::Correction => cx.config.attente_correction_jours,
     };
     Ok(decision.wake_at(cx.now + Days::new(days.into()), IDENTITE))
+}
+
+/// Looks for an earlier authorisation first, where the settings allow that: only for an
+/// application that no CDOM was asked about, and that wishes nothing an earlier one may not have.
+fn reprendre_ou_demander(instruction: Instruction, cx: &Cx<'_>) -> Verdict {
+    let first = instruction.demandes.is_empty() && instruction.complements == 0;
+    let candidature = &instruction.candidature;
+    if !cx.config.reutilise_autorisation || !first || candidature.remplacement_souhaite {
+        return demander(instruction, cx);
+    }
+    let (dossier, cdom) = (candidature.dossier, instruction.cdom().clone());
+    let medecin = cle_medecin(&candidature.medecin.rpps);
+    let rpps = candidature.medecin.rpps.clone();
+    let attente = Attente { rpps, motif: Motif::Anterieure };
+    // The answer comes at once; the CDOM is asked in any case.
+    let at = cx.now + Days::new(1);
+    Ok(next(Dossier::Identification { instruction, attente })
+        .tell(medecin, Event::Consulter { dossier, cdom })
+        .wake_at(at, IDENTITE))
+}
+
+/// What the doctor's own state says of an earlier authorisation.
+pub(super) fn anterieure(dossier: Option<&Dossier>, accordee: bool, cx: &Cx<'_>) -> Verdict {
+    match dossier.cloned() {
+        Some(Dossier::Identification { instruction, attente })
+            if attente.motif == Motif::Anterieure =>
+        {
+            if !accordee {
+                return demander(instruction, cx);
+            }
+            let (issue, voie) = (Issue::Favorable, Voie::Anterieure);
+            let reponse = Reponse { issue, voie, rendue_le: cx.now };
+            verification::trancher(instruction, None, reponse, Vec::new(), cx)
+        }
+        Some(
+            Dossier::Attendu { .. }
+            | Dossier::Identification { .. }
+            | Dossier::Verification { .. }
+            | Dossier::Complement { .. }
+            | Dossier::Autorise { .. }
+            | Dossier::Refuse { .. }
+            | Dossier::Retire { .. },
+        )
+        | None => Ok(Decision::Ignore("consultation-perimee")),
+    }
 }
 
 /// Makes a new request to the CDOM of registration.

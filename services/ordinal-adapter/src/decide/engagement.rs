@@ -16,13 +16,13 @@ use service::{Decision, Refusal, Service};
 use uuid::Uuid;
 
 use super::{
-    Cx, Decided, Effet, Engagement, State, Verdict,
+    Cx, Decided, Effet, Engagement, Event, State, Verdict,
     effets::{fermer, ouvrir},
 };
 use crate::{
     OrdinalAdapter,
     agency::Ask,
-    state::{EngagementConnu, Engager, Mesure, Taches, Terminer},
+    state::{EngagementConnu, Engager, Mesure, Taches, Terminer, cle_medecin},
     wire,
 };
 
@@ -259,7 +259,9 @@ pub(super) fn terminer(engagement: Option<&Engagement>, fin: &Terminer, cx: &Cx<
     connu.activite.a_compter_du = a_compter_du;
     connu.activite.cause = Some(fin.cause.clone());
     let fact = ActiviteTerminee(connu.activite.clone());
-    next(connu).publish(&fact)
+    let medecin = cle_medecin(&connu.activite.medecin.rpps);
+    let ended = Event::EngagementTermine(connu.activite.engagement.clone());
+    next(connu).publish(&fact).tell(medecin, ended)
 }
 
 /// An operator closes a task.

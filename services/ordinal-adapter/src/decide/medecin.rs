@@ -5,7 +5,7 @@ use contracts::{Agence, CodeCdom, DossierId, EngagementId};
 use service::{Decision, Refusal};
 
 use super::{Decided, Effet, Event, Inscrit, State, Verdict};
-use crate::state::{Inscription, Mesure, cle_engagement};
+use crate::state::{Inscription, Mesure, cle_dossier, cle_engagement};
 
 /// An application names a CDOM; once authorised, it brings engagements.
 pub(super) fn inscrire(
@@ -24,10 +24,26 @@ pub(super) fn inscrire(
         return Decision::Ignore("inscription-connue");
     }
     inscrit.inscriptions.insert(dossier, inscription);
+    inscrit.termines.retain(|id| !engagements.contains(id));
     let brought: Vec<EngagementId> =
         engagements.into_iter().filter(|id| inscrit.engagements.insert(id.clone())).collect();
     let told = if inscrit.mesures.is_empty() { Vec::new() } else { dire(&inscrit, &brought) };
     Decision::next(State::Medecin(inscrit)).with_all(told)
+}
+
+/// Another application asks whether this CDOM's authorisation holds for it too.
+pub(super) fn consulter(inscrit: Option<&Inscrit>, dossier: DossierId, cdom: &CodeCdom) -> Decided {
+    let inscrit = inscrit.cloned().unwrap_or_default();
+    let accordee = inscrit.est_autorise(dossier, cdom);
+    Decision::next(State::Medecin(inscrit))
+        .tell(cle_dossier(dossier), Event::Anterieure { accordee })
+}
+
+/// An engagement ended.
+pub(super) fn terminer(inscrit: Option<&Inscrit>, engagement: EngagementId) -> Decided {
+    let mut inscrit = inscrit.cloned().unwrap_or_default();
+    inscrit.termines.insert(engagement);
+    Decision::next(State::Medecin(inscrit))
 }
 
 /// The Order suspended the doctor, or lifted the suspension.

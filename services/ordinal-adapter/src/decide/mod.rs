@@ -64,6 +64,13 @@ fn on_event(state: Option<&State>, event: Event, cx: &Cx<'_>) -> Verdict {
         Event::Inscrire { dossier, cdom, engagements } => {
             Ok(medecin::inscrire(medecin_of(state)?, dossier, cdom, engagements))
         }
+        Event::Consulter { dossier, cdom } => {
+            Ok(medecin::consulter(medecin_of(state)?, dossier, &cdom))
+        }
+        Event::Anterieure { accordee } => dossier::anterieure(dossier_of(state)?, accordee, cx),
+        Event::EngagementTermine(engagement) => {
+            Ok(medecin::terminer(medecin_of(state)?, engagement))
+        }
         Event::ReponseLien { demande, issue } => {
             verification::lien(dossier_of(state)?, demande, issue, cx)
         }

@@ -28,7 +28,7 @@ impl Dossier {
         match self {
             Self::Attendu { .. } => Etape::Attente("candidature-attendue"),
             Self::Identification { attente, .. } => match attente.motif {
-                Motif::Identite => Etape::Attente("identification"),
+                Motif::Identite | Motif::Anterieure => Etape::Attente("identification"),
                 Motif::Correction => Etape::Attente("correction-medecin"),
             },
             Self::Verification { .. } => Etape::Attente("verification"),

@@ -6,8 +6,9 @@ use contracts::{
     DossierId,
     messages::{
         Activite, ActiviteAutorisee, ActiviteModifiee, ActiviteNotifiee, ActiviteTerminee,
-        CandidatureDeposee, CandidatureModifiee, ComplementDemande, Issue, RelanceEnvoyee,
-        Situation, TacheFaite, TacheOuverte, VerificationDemandee,
+        Candidature, CandidatureDeposee, CandidatureModifiee, ComplementDemande, Issue,
+        RelanceEnvoyee, Situation, SuspensionPrononcee, TacheFaite, TacheOuverte,
+        VerificationDemandee,
     },
 };
 use kernel::paris_date;
@@ -253,6 +254,53 @@ fn a_second_dossier_opens_another_site_but_not_the_same_one() {
     assert_eq!(task.champs["dossier"], "2000");
     banc.operateur("fermer-tache", &task.cle, &[("tache", &task.tache.to_string())]);
     assert_eq!(banc.compte("tache.faite.v1"), 1);
+}
+
+/// A later dossier of the same doctor, which the RPPS knows; says how many sites it opens at once.
+fn second_dossier(banc: &mut Banc<OrdinalAdapter>, adapt: impl FnOnce(&mut Candidature)) -> usize {
+    let mut other = candidature("63", &["lapalisse"]);
+    other.dossier = DossierId(2000);
+    adapt(&mut other);
+    let mut known = identite(other.medecin.rpps.clone(), true);
+    known.dossier = DossierId(2000);
+    let before = banc.compte("activite.autorisee.v1");
+    banc.fait(DS, 1, &CandidatureDeposee(other));
+    banc.fait(RPPS, 2, &known);
+    banc.compte("activite.autorisee.v1") - before
+}
+
+#[test]
+fn a_second_site_asks_again_unless_the_settings_reuse_the_authorisation() {
+    let mut banc = autorisee(&["ambert"]);
+    assert_eq!(second_dossier(&mut banc, |_| {}), 0);
+    assert_eq!(banc.compte("verification-demandee.v1"), 2, "the CDOM is asked again by default");
+
+    let reutilise = || {
+        let mut banc = autorisee(&["ambert"]);
+        banc.config.reutilise_autorisation = true;
+        banc
+    };
+    let mut banc = reutilise();
+    assert_eq!(second_dossier(&mut banc, |_| {}), 1);
+    assert_eq!(banc.compte("verification-demandee.v1"), 1, "nobody is asked");
+    let opened: Vec<String> =
+        banc.corps::<ActiviteAutorisee>().into_iter().map(|a| a.0.lieu.id.to_string()).collect();
+    assert_eq!(opened, ["ambert", "lapalisse"]);
+    assert!(banc.pannes().is_empty());
+    let mut banc = reutilise();
+    assert_eq!(second_dossier(&mut banc, |c| c.remplacement_souhaite = true), 0, "a replacement");
+    let mut banc = reutilise();
+    let other = |c: &mut Candidature| c.medecin.cdom_inscription = "03".parse().expect("CDOM");
+    assert_eq!(second_dossier(&mut banc, other), 0, "another CDOM");
+    let mut banc = reutilise();
+    assert_eq!(second_dossier(&mut banc, |c| c.medecin.rpps = autre_rpps()), 0, "another doctor");
+    let mut banc = reutilise();
+    banc.operateur("retirer", &cle_engagement("ambert"), &[("cause", "radiation")]);
+    assert_eq!(second_dossier(&mut banc, |_| {}), 0, "nothing is open any more");
+    let mut banc = reutilise();
+    let a_compter_du = jour("2026-03-05");
+    banc.reponse(&cdom("63"), &SuspensionPrononcee { rpps: rpps(), a_compter_du });
+    assert_eq!(second_dossier(&mut banc, |_| {}), 0, "the doctor is suspended");
 }
 
 #[test]

@@ -24,6 +24,7 @@ pub(crate) fn nom(state: &State) -> String {
             Dossier::Identification { attente, .. } => match attente.motif {
                 Motif::Identite => "identification",
                 Motif::Correction => "correction",
+                Motif::Anterieure => "anterieure",
             },
             Dossier::Verification { .. } => "verification",
             Dossier::Complement { .. } => "complement",

@@ -238,6 +238,16 @@ impl Monde {
         Attendu::de(&self.inner.population)
     }
 
+    /// The mail server.
+    pub fn smtp(&self) -> &SmtpSimule {
+        &self.inner.smtp
+    }
+
+    /// Who applies, and how it goes.
+    pub fn population(&self) -> &[Parcours] {
+        &self.inner.population
+    }
+
     /// The simulated Démarches simplifiées.
     pub fn ds(&self) -> &ds_intake::simulator::Simulateur {
         &self.inner.ds
