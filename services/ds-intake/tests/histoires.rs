@@ -219,8 +219,8 @@ fn rouvert(b: &Banc, n: u64) -> bool {
 /// The phone number that was published last.
 fn telephone(b: &Banc, n: u64) -> Option<String> {
     let deposited = b.tous::<CandidatureDeposee>().into_iter().map(|c| c.0);
-    let all = deposited.chain(b.tous::<CandidatureModifiee>().into_iter().map(|c| c.0));
-    all.filter(|c| c.dossier == DossierId(n)).next_back().map(|c| c.medecin.telephone)
+    let mut all = deposited.chain(b.tous::<CandidatureModifiee>().into_iter().map(|c| c.0));
+    all.rfind(|c| c.dossier == DossierId(n)).map(|c| c.medecin.telephone)
 }
 
 /// No message twice: each has its own reference, and each version is told once.

@@ -3,6 +3,7 @@
 //! the project: `../shared/reference` beside the checkout, or `RELAIS_REFERENCE`.
 
 mod graphql;
+mod mots;
 
 use std::path::{Path, PathBuf};
 
