@@ -39,6 +39,16 @@ struct Gate {
     breaker: Breaker,
     /// The budget is spent, or the breaker open, until then.
     paused_until: Option<DateTime<Utc>>,
+    /// Asks claimed and not settled yet.
+    held: usize,
+}
+
+impl Gate {
+    /// Enough is claimed to fill every slot again: what else is due waits in the store, for a
+    /// replica that has room, instead of here until its lease is over.
+    fn is_full(&self) -> bool {
+        self.held >= 2 * self.limit.in_flight.max(1)
+    }
 }
 
 impl Gates {
@@ -60,20 +70,30 @@ impl Gates {
                 slots: Arc::new(Semaphore::new(limit.in_flight.max(1))),
                 breaker: Breaker::default(),
                 paused_until: None,
+                held: 0,
             }
         });
         f(gate)
     }
 
-    /// Agencies not to be called at `now`, and when the first of them may be again.
+    /// Agencies of which nothing is to be claimed at `now`, and when the first of those that may not
+    /// be called may be again; the others are when a call of theirs ends.
     fn paused(&self, now: DateTime<Utc>) -> (Vec<String>, Option<DateTime<Utc>>) {
         let gates = self.lock();
-        let paused: Vec<_> = gates
-            .iter()
-            .filter_map(|(name, gate)| gate.paused_until.filter(|t| *t > now).map(|t| (name, t)))
-            .collect();
-        let first = paused.iter().map(|(_, t)| *t).min();
-        (paused.into_iter().map(|(name, _)| name.clone()).collect(), first)
+        let until = |gate: &Gate| gate.paused_until.filter(|until| *until > now);
+        let paused = gates.iter().filter(|(_, gate)| until(gate).is_some() || gate.is_full());
+        let paused = paused.map(|(name, _)| name.clone()).collect();
+        (paused, gates.values().filter_map(until).min())
+    }
+
+    /// An ask of `agency` was settled; true when nothing of it was claimed meanwhile, for want of
+    /// room.
+    fn release(&self, agency: &str) -> bool {
+        self.lock().get_mut(agency).is_some_and(|gate| {
+            let full = gate.is_full();
+            gate.held = gate.held.saturating_sub(1);
+            full && !gate.is_full()
+        })
     }
 }
 
@@ -153,15 +173,17 @@ impl<S: Service> Engine<S> {
         }
         for ask in asks {
             let busy = self.clock.busy();
+            gates.with(&ask.row.agency, limits, |gate| gate.held += 1);
             let (engine, gates, limits) = (Arc::clone(self), Arc::clone(gates), Arc::clone(limits));
             calls.spawn(async move {
+                let agency = ask.row.agency.clone();
                 let again =
                     engine.call(&gates, &limits, ask, latest).await.unwrap_or_else(|error| {
                         // The lease runs out and the ask is claimed again, as ambiguous.
                         engine.note_away(&error);
                         true
                     });
-                if again {
+                if gates.release(&agency) || again {
                     let _ = engine.bells.asks.send(busy);
                 }
             });

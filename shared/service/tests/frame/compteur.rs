@@ -18,6 +18,7 @@ use service::{
     AskKind, Attempt, Context, Decision, Equipment, Etape, Input, OperatorAction, Refusal, Repeat,
     Service,
 };
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 /// Counts withdrawals of a dossier; each is confirmed to an agency, then published as a refusal.
@@ -37,6 +38,8 @@ fn demander(etat: Etat, cx: &Context<'_, Compteur>) -> Decision<Compteur> {
 pub(crate) struct Agence {
     pub(crate) appels: Vec<(Uuid, Attempt)>,
     pub(crate) pannes: Vec<Fault>,
+    /// It answers once this is closed.
+    pub(crate) retenue: Option<Arc<Semaphore>>,
 }
 
 thread_local! {
@@ -212,8 +215,15 @@ impl Service for Compteur {
     }
 
     async fn ask(&self, _: &Confirmer, id: Uuid, attempt: Attempt) -> Result<bool, Fault> {
+        let retenue = {
+            let mut agence = self.agence.lock().expect("lock");
+            agence.appels.push((id, attempt));
+            agence.retenue.clone()
+        };
+        if let Some(retenue) = retenue {
+            let _ = retenue.acquire().await;
+        }
         let mut agence = self.agence.lock().expect("lock");
-        agence.appels.push((id, attempt));
         if agence.pannes.is_empty() { Ok(true) } else { Err(agence.pannes.remove(0)) }
     }
 }

@@ -6,7 +6,7 @@ mod compteur;
 mod ops;
 mod suites;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use chrono::TimeDelta;
 use contracts::{
@@ -14,7 +14,8 @@ use contracts::{
     messages::{CandidatureRefusee, PanneClose, PanneOuverte},
 };
 use kernel::Fault;
-use service::Attempt;
+use service::{Attempt, Limit};
+use tokio::sync::Semaphore;
 
 use crate::banc::{Banc, JETON, banc, debut, demarre};
 
@@ -91,6 +92,43 @@ async fn a_transient_fault_is_retried_until_it_passes() {
     assert_eq!(appels.len(), 4);
     assert_eq!(appels[0].1, Attempt::First);
     assert!(appels[1..].iter().all(|(id, a)| *a == Attempt::AfterClean && *id == appels[0].0));
+}
+
+/// What a slow agency cannot take yet is not claimed: it waits in the store, where its lease cannot
+/// run out.
+#[tokio::test]
+async fn no_more_is_claimed_than_an_agency_takes() {
+    const ASKS: u32 = 400;
+    let mut banc = banc().await;
+    let retenue = Arc::new(Semaphore::new(0));
+    banc.agence.lock().expect("lock").retenue = Some(Arc::clone(&retenue));
+    for n in 0..ASKS {
+        banc.publier(&format!("m{n}"), u64::from(n) + 1, "choix").await;
+    }
+    let appels = || banc.agence.lock().expect("lock").appels.len();
+    let en_vol = Limit::default().in_flight;
+    let counted = async || {
+        let stats = banc.running.stats().await.expect("counts");
+        stats.asks.iter().map(|(_, count, _)| *count).sum::<i64>()
+    };
+    let waits = async {
+        while counted().await < i64::from(ASKS) || appels() < en_vol {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), waits).await.expect("every slot is taken");
+    let (now, until) = (banc.clock.now(), banc.clock.now() + TimeDelta::seconds(1));
+    let free = banc.store.claim_asks(now, until, &[], 1_000).await.expect("claims").len();
+    let most = 2 * en_vol + 64;
+    assert!(free >= usize::try_from(ASKS).expect("small") - most, "{free} wait in the store");
+    assert_eq!(appels(), en_vol);
+    retenue.close();
+    while banc.etat().await.confirmes < ASKS {
+        banc.temoins().await;
+        if banc.etat().await.confirmes < ASKS {
+            banc.avancer().await.expect("the leases of this test run out");
+        }
+    }
 }
 
 #[tokio::test]
