@@ -107,7 +107,7 @@ pub struct Config {
     /// by default. DS sends each message by e-mail too.
     #[serde(default)]
     pub messages: BTreeSet<Jalon>,
-    /// Calls per minute over all replicas (390); DS refuses more than 400 per token.
+    /// Calls per minute over all replicas (384); DS refuses more than 400 per token.
     #[serde(default = "default_calls_per_minute")]
     pub calls_per_minute: u32,
     /// Where each value is: `champDescriptorId` of the form, by name. A field that is not listed
@@ -166,7 +166,7 @@ fn default_write_back() -> bool {
 }
 
 fn default_calls_per_minute() -> u32 {
-    390
+    384
 }
 
 impl Config {
@@ -223,7 +223,8 @@ impl Config {
     }
 
     /// The calls that DS bears, in windows so short that no minute, wherever it begins, holds more
-    /// than one window above `calls_per_minute`: 396 at most with 390.
+    /// than one window above `calls_per_minute`, and the calls that an ask makes after its first one:
+    /// 390 with 384, and as many as are in flight.
     pub fn limite(&self) -> Limit {
         const FENETRES_PAR_MINUTE: u32 = 60;
         let per_minute = self.calls_per_minute.max(1);
@@ -332,7 +333,7 @@ mod tests {
     #[test]
     fn no_minute_holds_more_calls_than_ds_bears() {
         let mut config: Config = toml::from_str(&example()).expect("the example parses");
-        for (per_minute, most) in [(390, 396), (350, 355), (20, 21), (7, 8)] {
+        for (per_minute, most) in [(384, 390), (390, 396), (350, 355), (20, 21), (7, 8)] {
             config.calls_per_minute = per_minute;
             let limit = config.limite();
             let windows = 60.0 / limit.window.as_secs_f64();

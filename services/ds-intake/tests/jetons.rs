@@ -3,11 +3,17 @@
 
 mod commun;
 
+use std::{path::PathBuf, sync::Arc};
+
 use chrono::{NaiveDate, TimeDelta};
-use commun::{Banc, champs, debut, depot};
+use commun::{Banc, champs, debut, depot, referentiel};
+use contact::{Links, Mailer};
 use contracts::messages::{TacheFaite, TacheOuverte};
-use ds_intake::{Event, simulator::Options};
+use ds_intake::{Answer, Ask, Client, Event, agency::AGENCE, simulator::Options};
 use kernel::Secret;
+use service::{Attempt, Equipment};
+use store::{SharedStore, sqlite::SqliteStore};
+use uuid::Uuid;
 
 const MINUTE: TimeDelta = TimeDelta::minutes(1);
 
@@ -52,6 +58,45 @@ async fn the_second_token_takes_over_whatever_the_refusal() {
         assert_eq!(b.dernier::<TacheOuverte>().gabarit, "ds-jeton-refuse");
         assert!(b.pannes.is_empty(), "{:?}", b.pannes);
     }
+}
+
+/// Asks that waited for each other's second call would never end.
+#[tokio::test]
+async fn the_second_call_of_an_ask_is_made_and_counted_though_the_budget_is_spent() {
+    let b = Banc::avec(Options::default(), |c| {
+        c.calls_per_minute = 1;
+        c.jeton_suivant = Some(Secret::new("jeton-suivant"));
+    })
+    .await;
+    b.sim.ajouter_jeton("jeton-suivant");
+    b.sim.refuser_jeton("jeton-fictif", 401);
+    b.sim.deposer(depot(1, champs()));
+    let store: SharedStore = Arc::new(SqliteStore::in_memory().await.expect("opens"));
+    store.migrate().await.expect("migrates");
+    let equipment = Equipment {
+        clock: b.clock().clone(),
+        referentiel: Arc::new(referentiel()),
+        store: Arc::clone(&store),
+        mailer: Mailer::absent(),
+        links: Links::new(
+            Secret::new("une clé de liens, fictive, assez longue"),
+            "http://127.0.0.1",
+            "ds-intake",
+        ),
+        data_dir: PathBuf::new(),
+    };
+    let client = Client::with_equipment(&b.config, &equipment).expect("client");
+    let limit = b.config.limite();
+    let take = async |after| {
+        let now = b.now() + after;
+        store.take_budget(AGENCE, now, limit.window, limit.calls).await.expect("runs")
+    };
+    assert_eq!(take(TimeDelta::zero()).await, None, "the frame takes the first call");
+    let before = b.sim.appels();
+    let lue = client.ask(&Ask::Lire { numero: 1 }, Uuid::nil(), Attempt::First).await;
+    assert!(!matches!(lue.expect("is read"), Answer::Introuvable));
+    assert_eq!(b.sim.appels() - before, 2, "refused, then read with the other token");
+    assert_eq!(take(MINUTE).await, Some(b.now() + MINUTE * 2), "two calls take two minutes");
 }
 
 #[tokio::test]

@@ -143,7 +143,7 @@ pub struct Equipment {
     pub clock: Clock,
     /// The register.
     pub referentiel: Arc<Referentiel>,
-    /// For rotating credentials only.
+    /// For rotating credentials and budgets of calls only.
     pub store: SharedStore,
     /// Sends mail.
     pub mailer: Mailer,

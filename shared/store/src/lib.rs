@@ -294,7 +294,8 @@ pub trait Store: Send + Sync {
     ) -> Result<bool, StoreError>;
 
     /// Takes one call from the budget of `agency`: at most `limit` per `window`, shared by every
-    /// replica. Returns `None` when taken, else the instant at which to ask again.
+    /// replica; a window with more calls than that lasts as long as they should have taken. Returns
+    /// `None` when taken, else the instant at which to ask again.
     async fn take_budget(
         &self,
         agency: &str,
@@ -302,6 +303,15 @@ pub trait Store: Send + Sync {
         window: Duration,
         limit: u32,
     ) -> Result<Option<DateTime<Utc>>, StoreError>;
+
+    /// Counts a call that is made whatever is left: the rest of what has begun.
+    async fn spend_budget(
+        &self,
+        agency: &str,
+        now: DateTime<Utc>,
+        window: Duration,
+        limit: u32,
+    ) -> Result<(), StoreError>;
 
     /// Counts for metrics.
     async fn stats(&self) -> Result<Stats, StoreError>;

@@ -6,7 +6,6 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Duration,
 };
 
 use agency::{HttpError, HttpResponse};
@@ -23,8 +22,8 @@ use crate::{
     wire::{decoder, documents::Document, requetes::Requete},
 };
 
-/// The budget of calls. The frame takes one call for each ask; what an ask calls more is taken
-/// here.
+/// The budget of calls. The frame takes one call for each ask; what an ask calls more is counted
+/// here, and not refused: asks that wait for each other's second call would never end.
 #[derive(Clone)]
 pub(super) struct Debit {
     store: SharedStore,
@@ -42,13 +41,10 @@ impl Debit {
         Self { store, limit }
     }
 
-    async fn prendre(&self, now: DateTime<Utc>) -> Result<(), Erreur> {
+    async fn compter(&self, now: DateTime<Utc>) -> Result<(), Erreur> {
         let Limit { window, calls, .. } = self.limit;
-        match self.store.take_budget(AGENCE, now, window, calls).await {
-            Ok(None) => Ok(()),
-            Ok(Some(at)) => Err(Erreur::Debit((at - now).to_std().unwrap_or(Duration::ZERO))),
-            Err(error) => Err(Erreur::Budget(error.into())),
-        }
+        let counted = self.store.spend_budget(AGENCE, now, window, calls).await;
+        counted.map_err(|error| Erreur::Budget(error.into()))
     }
 }
 
@@ -131,7 +127,7 @@ impl Client {
             return Ok(());
         }
         match &self.debit {
-            Some(debit) => debit.prendre(self.clock.now()).await,
+            Some(debit) => debit.compter(self.clock.now()).await,
             None => Ok(()),
         }
     }

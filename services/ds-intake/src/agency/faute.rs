@@ -1,7 +1,5 @@
 //! Why a call to DS failed, and its class.
 
-use std::time::Duration;
-
 use agency::HttpError;
 use kernel::{BoxError, Fault};
 
@@ -25,11 +23,8 @@ pub enum Erreur {
     /// The robot instructeur is unknown to DS.
     #[error("DS does not know the instructeur of the settings")]
     InstructeurInconnu,
-    /// The budget of calls is spent for so long.
-    #[error("the budget of calls to DS is spent")]
-    Debit(Duration),
-    /// The budget of calls could not be read.
-    #[error("the budget of calls to DS could not be read")]
+    /// The budget of calls could not be written.
+    #[error("the budget of calls to DS could not be written")]
     Budget(#[source] BoxError),
     /// DS refused a mutation, and where the dossier stands does not explain it.
     #[error("DS refused: {0}")]
@@ -57,7 +52,6 @@ impl Erreur {
             | Self::SansPage
             | Self::Disparu
             | Self::InstructeurInconnu
-            | Self::Debit(_)
             | Self::Budget(_)
             | Self::Refus(_) => false,
         }
@@ -85,11 +79,6 @@ impl From<Erreur> for Fault {
             Erreur::InstructeurInconnu => "ds-instructeur",
             // Rights of the robot in the groupe instructeur, invalid annotations, read-only token.
             Erreur::Refus(_) => "ds-mutation-refusee",
-            // Ours: the next calls come after the window that is spent.
-            Erreur::Debit(wait) => {
-                let retry_after = Some(*wait);
-                return Self::Transient { code: "ds-debit", retry_after, source: erreur.into() };
-            }
             Erreur::Budget(_) => return Self::transient("ds-debit", erreur),
             // Asked again by a decision, never by the frame; kept total.
             Erreur::Disparu => "ds-dossier-disparu",

@@ -69,6 +69,8 @@ impl Atelier<'_> {
         let url = self.monde.url_ds();
         let mut config = ds_intake::Config::new(url, 123_456, jeton, simulators::monde::ROBOT);
         config.poll_interval_s = POLL_MINUTES * 60;
+        // Virtual time goes by minutes: a window of a second must hold the calls of one.
+        config.calls_per_minute *= 60;
         config.http.timeout_ms = TIMEOUT_MS;
         config
     }

@@ -215,7 +215,18 @@ impl Store for MemoryStore {
         window: Duration,
         limit: u32,
     ) -> Result<Option<DateTime<Utc>>, StoreError> {
-        Ok(self.open()?.take_budget(agency, now, window, limit))
+        Ok(self.open()?.take_budget(agency, now, (window, limit), false))
+    }
+
+    async fn spend_budget(
+        &self,
+        agency: &str,
+        now: DateTime<Utc>,
+        window: Duration,
+        limit: u32,
+    ) -> Result<(), StoreError> {
+        self.open()?.take_budget(agency, now, (window, limit), true);
+        Ok(())
     }
 
     async fn stats(&self) -> Result<Stats, StoreError> {

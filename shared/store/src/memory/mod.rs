@@ -318,19 +318,20 @@ impl Tables {
         &mut self,
         agency: &str,
         now: DateTime<Utc>,
-        window: Duration,
-        limit: u32,
+        (window, limit): (Duration, u32),
+        anyway: bool,
     ) -> Option<DateTime<Utc>> {
-        let window = TimeDelta::microseconds(rows::window_us(window));
+        let window = rows::window_us(window);
         if limit == 0 {
-            return Some(now + window);
+            return Some(now + TimeDelta::microseconds(window));
         }
         let (started, used) = self.budgets.entry(agency.to_owned()).or_insert((now, 0));
-        if *started + window <= now {
+        let lasts = window.saturating_mul(i64::from(limit.max(*used))) / i64::from(limit);
+        let ends = *started + TimeDelta::microseconds(lasts);
+        if ends <= now {
             (*started, *used) = (now, 0);
-        }
-        if *used >= limit {
-            return Some(*started + window);
+        } else if *used >= limit && !anyway {
+            return Some(ends);
         }
         *used += 1;
         None

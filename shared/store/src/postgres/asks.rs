@@ -110,8 +110,8 @@ pub(super) async fn take_budget(
     conn: &mut PgConnection,
     agency: &str,
     now: DateTime<Utc>,
-    window: Duration,
-    limit: u32,
+    (window, limit): (Duration, u32),
+    anyway: bool,
 ) -> Result<Option<DateTime<Utc>>, StoreError> {
     let microseconds = rows::window_us(window);
     if limit == 0 {
@@ -121,23 +121,30 @@ pub(super) async fn take_budget(
     let taken = sqlx::query(
         "insert into budget as b (agency, started_at, used) values ($1, $2, 1)
          on conflict (agency) do update set
-             started_at = case when b.started_at + $3 <= $2 then $2 else b.started_at end,
-             used = case when b.started_at + $3 <= $2 then 1 else b.used + 1 end
-         where b.started_at + $3 <= $2 or b.used < $4",
+             started_at = case when b.started_at + $3 * (greatest(b.used, $4)::float8 / $4) <= $2
+                               then $2 else b.started_at end,
+             used = case when b.started_at + $3 * (greatest(b.used, $4)::float8 / $4) <= $2
+                         then 1 else b.used + 1 end
+         where b.started_at + $3 * (greatest(b.used, $4)::float8 / $4) <= $2
+            or b.used < $4 or $5",
     )
     .bind(agency)
     .bind(now)
     .bind(window)
     .bind(i64::from(limit))
+    .bind(anyway)
     .execute(&mut *conn)
     .await?;
     if taken.rows_affected() == 1 {
         return Ok(None);
     }
-    let ends = sqlx::query_scalar("select started_at + $2 from budget where agency = $1")
-        .bind(agency)
-        .bind(window)
-        .fetch_one(conn)
-        .await?;
+    let ends = sqlx::query_scalar(
+        "select started_at + $2 * (greatest(used, $3)::float8 / $3) from budget where agency = $1",
+    )
+    .bind(agency)
+    .bind(window)
+    .bind(i64::from(limit))
+    .fetch_one(conn)
+    .await?;
     Ok(Some(ends))
 }

@@ -99,13 +99,14 @@ pub(super) async fn put_credential(
     Ok(query.execute(conn).await?.rows_affected() == 1)
 }
 
-/// A window begins with the first call after the one before has ended.
+/// A window begins with the first call after the one before has ended. A call that is made `anyway`
+/// may be one too many: the window then lasts longer.
 pub(super) async fn take_budget(
     conn: &mut SqliteConnection,
     agency: &str,
     now: DateTime<Utc>,
-    window: Duration,
-    limit: u32,
+    (window, limit): (Duration, u32),
+    anyway: bool,
 ) -> Result<Option<DateTime<Utc>>, StoreError> {
     let window_us = rows::window_us(window);
     if limit == 0 {
@@ -114,23 +115,27 @@ pub(super) async fn take_budget(
     let taken = sqlx::query(
         "insert into budget (agency, started_at, used) values (?1, ?2, 1)
          on conflict (agency) do update set
-             started_at = iif(started_at + ?3 <= ?2, ?2, started_at),
-             used = iif(started_at + ?3 <= ?2, 1, used + 1)
-         where started_at + ?3 <= ?2 or used < ?4",
+             started_at = iif(started_at + ?3 * max(used, ?4) / ?4 <= ?2, ?2, started_at),
+             used = iif(started_at + ?3 * max(used, ?4) / ?4 <= ?2, 1, used + 1)
+         where started_at + ?3 * max(used, ?4) / ?4 <= ?2 or used < ?4 or ?5",
     )
     .bind(agency)
     .bind(now.timestamp_micros())
     .bind(window_us)
     .bind(limit)
+    .bind(anyway)
     .execute(&mut *conn)
     .await?;
     if taken.rows_affected() == 1 {
         return Ok(None);
     }
-    let ends = sqlx::query_scalar("select started_at + ?2 from budget where agency = ?1")
-        .bind(agency)
-        .bind(window_us)
-        .fetch_one(conn)
-        .await?;
+    let ends = sqlx::query_scalar(
+        "select started_at + ?2 * max(used, ?3) / ?3 from budget where agency = ?1",
+    )
+    .bind(agency)
+    .bind(window_us)
+    .bind(limit)
+    .fetch_one(conn)
+    .await?;
     Ok(Some(rows::instant(ends)?))
 }

@@ -305,7 +305,19 @@ impl Store for SqliteStore {
         window: Duration,
         limit: u32,
     ) -> Result<Option<DateTime<Utc>>, StoreError> {
-        asks::take_budget(&mut *self.writer().await?, agency, now, window, limit).await
+        let mut conn = self.writer().await?;
+        asks::take_budget(&mut conn, agency, now, (window, limit), false).await
+    }
+
+    async fn spend_budget(
+        &self,
+        agency: &str,
+        now: DateTime<Utc>,
+        window: Duration,
+        limit: u32,
+    ) -> Result<(), StoreError> {
+        let mut conn = self.writer().await?;
+        asks::take_budget(&mut conn, agency, now, (window, limit), true).await.map(drop)
     }
 
     async fn stats(&self) -> Result<Stats, StoreError> {

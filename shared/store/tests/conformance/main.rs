@@ -123,7 +123,7 @@ cases! {
         tasks_are_listed_until_they_are_closed;
     shared:
         credentials_change_only_from_the_expected_version,
-        a_budget_is_shared,
+        a_budget_is_shared, a_budget_that_is_overspent_lasts_longer,
         budgets_are_apart,
         migrating_twice_is_fine,
         an_instant_keeps_its_microseconds,

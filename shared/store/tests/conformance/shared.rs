@@ -49,6 +49,27 @@ pub(crate) async fn a_budget_is_shared(a: SharedStore, b: SharedStore) {
     assert_eq!(taken, 3);
 }
 
+pub(crate) async fn a_budget_that_is_overspent_lasts_longer(a: SharedStore, b: SharedStore) {
+    let minute = Duration::from_mins(1);
+    let take = async |store: &SharedStore, seconds| {
+        store.take_budget("ds", at(seconds), minute, 3).await.expect("runs")
+    };
+    let spend = async |store: &SharedStore, seconds| {
+        store.spend_budget("ds", at(seconds), minute, 3).await.expect("runs");
+    };
+    spend(&a, 0).await;
+    assert_eq!(take(&b, 1).await, None, "what is spent counts like what is taken");
+    assert_eq!(take(&b, 2).await, None);
+    for _ in 0..3 {
+        spend(&a, 3).await;
+    }
+    assert_eq!(take(&b, 61).await, Some(at(120)), "six calls take two windows");
+    spend(&b, 90).await;
+    assert_eq!(take(&a, 139).await, Some(at(140)));
+    assert_eq!(take(&a, 140).await, None);
+    assert_eq!(take(&a, 199).await, None, "and then all is forgiven");
+}
+
 pub(crate) async fn budgets_are_apart(a: SharedStore, b: SharedStore) {
     let second = Duration::from_secs(1);
     assert_eq!(a.take_budget("ds", at(0), second, 1).await.expect("runs"), None);
