@@ -5,10 +5,8 @@
 use std::{
     fs::{self, File},
     io,
-    path::Path,
     process::{Command, Stdio},
-    thread,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use serde_json::Value;
@@ -52,37 +50,23 @@ impl Serie {
         let started = Instant::now();
         let mut child =
             command.stdin(Stdio::null()).stdout(File::create(sortie.path())?).spawn()?;
-        let status = Path::new("/proc").join(child.id().to_string()).join("status");
-        // A peak only grows, so that the last value that can be read is nearly the last one.
-        let peak = thread::spawn(move || {
-            let mut peak = 0.0_f64;
-            while let Some(now) = sommet(&status) {
-                peak = peak.max(now);
-                thread::sleep(Duration::from_millis(2));
-            }
-            peak
-        });
         let ended = child.wait()?;
         self.durees.push(started.elapsed().as_secs_f64());
-        self.memoire = self.memoire.max(peak.join().unwrap_or_default());
         if !ended.success() {
             return Err(format!("{}: {ended}", command.get_program().display()).into());
         }
         let text = fs::read_to_string(sortie.path())?;
-        Ok(text.lines().last().unwrap_or_default().to_owned())
+        let last = text.lines().last().unwrap_or_default().to_owned();
+        // Relais says it; what it is compared with does not.
+        let said = serde_json::from_str(&last).ok();
+        let said = said.and_then(|last: Value| last["memoire_mo"].as_f64());
+        self.memoire = self.memoire.max(said.unwrap_or_default());
+        Ok(last)
     }
 
     fn mediane(&self) -> f64 {
         mediane(&self.durees)
     }
-}
-
-/// The peak memory in a `/proc/<pid>/status`, in MB; none of a process that ended.
-fn sommet(status: &Path) -> Option<f64> {
-    let text = fs::read_to_string(status).ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kib: f64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
-    Some(kib * 1.024e-3)
 }
 
 /// Measures the diff.

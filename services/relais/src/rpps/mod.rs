@@ -93,6 +93,7 @@ fn comparer(args: &DiffArgs) -> Result<(), RppsError> {
             "illisibles_apres": apres.illisibles,
             "windows_1252": avant.windows_1252 || apres.windows_1252,
             "colonnes_ecartees": colonnes_ecartees,
+            "memoire_mo": memoire_mo(),
             "duree_s": duree_s,
         });
         println!("{ligne}");
@@ -259,6 +260,14 @@ fn habiller(barre: &ProgressBar, modele: &str) {
     }
     let style = ProgressStyle::with_template(modele);
     barre.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+}
+
+/// The largest resident memory of this process so far, in MB; unknown but on Linux.
+fn memoire_mo() -> Option<f64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kib: f64 = peak.trim().trim_end_matches("kB").trim().parse().ok()?;
+    Some((kib * 1.024).round() / 1e3)
 }
 
 /// Since then, to the millisecond.
