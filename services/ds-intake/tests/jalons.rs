@@ -171,7 +171,7 @@ async fn a_dossier_that_vanishes_without_a_word_is_noticed_by_itself() {
     b.sim.deposer(depot(2, champs()));
     b.attendre(TimeDelta::hours(2)).await;
     assert!(b.sim.cacher(1), "in no list, and no date changes");
-    b.attendre(TimeDelta::hours(60)).await;
+    b.attendre(TimeDelta::hours(72)).await;
     let gone = b.tous::<CandidatureRetiree>();
     assert_eq!(gone.len(), 1);
     assert_eq!((gone[0].dossier.0, gone[0].cause.as_str()), (1, "introuvable"));

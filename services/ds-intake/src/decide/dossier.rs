@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::{
     lecture,
-    suite::{A_REPORTER, INTROUVABLE, RECONCILIATION, Suite},
+    suite::{A_REPORTER, ABSENT, INTROUVABLE, Suite},
     textes,
 };
 use crate::{
@@ -37,7 +37,7 @@ pub(super) fn decide(
         Input::Event(event) => evenement(s, state.is_some(), event),
         Input::Answer { ask, answer, .. } => reponse(s, &ask, answer),
         Input::Wake { reason } if reason == INTROUVABLE => relire_introuvable(s),
-        Input::Wake { reason } if reason == RECONCILIATION => relire_ouvert(s),
+        Input::Wake { reason } if reason == ABSENT => relire_absent(s),
         Input::Wake { .. } => Decision::Ignore("reveil-inconnu"),
         Input::Message { message, .. } => match message {
             Message::MedecinIdentifie(m) => identifier(s, &m),
@@ -114,6 +114,11 @@ fn vu(mut s: Suite<'_, '_>, modifie_le: DateTime<Utc>, relire: bool) -> Decision
         .version
         .is_some_and(|v| v.modifie_le > modifie_le || (v.modifie_le == modifie_le && v.stable));
     let asked = s.dossier.attendu.is_some_and(|attendu| attendu >= modifie_le);
+    let open = matches!(s.dossier.phase, Phase::Reception | Phase::Instruction { .. });
+    if !relire && read && open {
+        s.veiller();
+        return s.fin();
+    }
     if !relire && (read || asked) {
         return Decision::Ignore("deja-lu");
     }
@@ -213,7 +218,7 @@ fn relire_introuvable(mut s: Suite<'_, '_>) -> Decision<DsIntake> {
     s.fin()
 }
 
-fn relire_ouvert(mut s: Suite<'_, '_>) -> Decision<DsIntake> {
+fn relire_absent(mut s: Suite<'_, '_>) -> Decision<DsIntake> {
     match s.dossier.phase {
         Phase::Reception | Phase::Instruction { .. } => {
             s.lire(None);

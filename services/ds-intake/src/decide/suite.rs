@@ -29,8 +29,8 @@ pub(super) const SANS_CANDIDATURE: &str = "ds-decision-sans-candidature";
 pub(super) const RESTAURE: &str = "ds-dossier-restaure";
 /// DS shows a decision that nobody of the CDOM took: automatic, or the robot's own.
 pub(super) const SANS_INSTRUCTEUR: &str = "ds-decision-sans-instructeur";
-/// Wakes an open dossier up to be read again.
-pub(super) const RECONCILIATION: &str = "reconciliation";
+/// Wakes an open dossier up that the complete lists leave out.
+pub(super) const ABSENT: &str = "absent";
 /// Wakes a dossier up that DS did not find.
 pub(super) const INTROUVABLE: &str = "introuvable";
 
@@ -179,18 +179,18 @@ impl<'a, 'c> Suite<'a, 'c> {
         self.effets.push(Effect::WakeAt { at, reason: INTROUVABLE.to_owned() });
     }
 
-    /// An application without an end is read again every day, at its own hour: neither dates nor
-    /// lists of deleted dossiers tell everything (facts of the API, section 7).
+    /// An open application is in every complete list, once a day; one that a list left out is read:
+    /// DS hides some before it lists them as deleted (facts of the API, section 7).
     pub(super) fn veiller(&mut self) {
         const DISPERSION_MINUTES: u64 = 720;
         let every = TimeDelta::hours(i64::from(self.cx.config.reconcile_every_h));
         let open = matches!(self.dossier.phase, Phase::Reception | Phase::Instruction { .. });
         let effet = if open && !every.is_zero() {
             let spread = i64::try_from(self.numero % DISPERSION_MINUTES).unwrap_or(0);
-            let at = self.cx.now + every + TimeDelta::minutes(spread);
-            Effect::WakeAt { at, reason: RECONCILIATION.to_owned() }
+            let at = self.cx.now + every * 3 / 2 + TimeDelta::minutes(spread);
+            Effect::WakeAt { at, reason: ABSENT.to_owned() }
         } else {
-            Effect::CancelWake(RECONCILIATION.to_owned())
+            Effect::CancelWake(ABSENT.to_owned())
         };
         self.effets.push(effet);
     }

@@ -3,6 +3,7 @@
 use super::*;
 use crate::{
     agency::Lister,
+    decide::suite::ABSENT,
     state::{Demarche, Genre},
     wire::{DossierDisparu, DossierListe, Page},
 };
@@ -158,7 +159,24 @@ fn a_version_read_within_its_second_is_read_again_when_it_is_seen() {
     let seen = run("dossier/7", state.as_ref(), vu());
     assert_eq!(summary(&seen), "instruction, ask lire-dossier");
     let state = after(vec![lu(lecture(EtatDs::EnConstruction, 1, 3))]);
-    assert_eq!(summary(&run("dossier/7", state.as_ref(), vu())), "ignore (deja-lu)");
+    assert_eq!(summary(&run("dossier/7", state.as_ref(), vu())), "instruction, wake absent");
+}
+
+#[test]
+fn an_open_dossier_is_read_again_when_the_complete_lists_leave_it_out() {
+    let state = after(vec![lu(lecture(EtatDs::EnConstruction, 1, 3))]);
+    let minutes = 24 * 60;
+    let vu = Input::Event(Event::Vu { modifie_le: at(3), relire: false });
+    let listed = run_as("dossier/7", state.as_ref(), vu, minutes, "liste");
+    let Decision::Next { state, effects } = listed else { panic!("its wake-up moves") };
+    let wakes = effects.iter().filter_map(|effect| match effect {
+        Effect::WakeAt { at, reason } if reason == ABSENT => Some(*at),
+        _ => None,
+    });
+    assert_eq!(wakes.collect::<Vec<_>>(), [at(minutes + 36 * 60 + 7)], "after the next list");
+    let wake = Input::Wake { reason: ABSENT.to_owned() };
+    let read = run("dossier/7", Some(&state), wake);
+    assert_eq!(summary(&read), "instruction, ask lire-dossier");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::*;
+use crate::decide::suite::ABSENT;
 
 /// Every state of a dossier, by its way there.
 pub(super) fn states() -> Vec<(&'static str, Option<State>)> {
@@ -89,7 +90,7 @@ pub(super) fn inputs() -> Vec<(&'static str, Input<DsIntake>)> {
             "agenda",
             Input::Event(Event::Agenda { engagement: engagement(), ouvert: true, url: None }),
         ),
-        ("reveil reconciliation", Input::Wake { reason: "reconciliation".to_owned() }),
+        ("reveil absent", Input::Wake { reason: ABSENT.to_owned() }),
         ("doublon", Input::Event(Event::Doublon { lieux: vec!["ambert".parse().expect("site")] })),
         (
             "accepte sans instructeur",
