@@ -169,11 +169,12 @@ fn an_open_dossier_is_read_again_when_the_complete_lists_leave_it_out() {
     let vu = Input::Event(Event::Vu { modifie_le: at(3), relire: false });
     let listed = run_as("dossier/7", state.as_ref(), vu, minutes, "liste");
     let Decision::Next { state, effects } = listed else { panic!("its wake-up moves") };
-    let wakes = effects.iter().filter_map(|effect| match effect {
-        Effect::WakeAt { at, reason } if reason == ABSENT => Some(*at),
-        _ => None,
-    });
-    assert_eq!(wakes.collect::<Vec<_>>(), [at(minutes + 36 * 60 + 7)], "after the next list");
+    let [Effect::WakeAt { at: wake, reason }] = effects.as_slice() else { panic!("nothing else") };
+    assert_eq!(
+        (*wake, reason.as_str()),
+        (at(minutes + 36 * 60 + 7), ABSENT),
+        "after the next list"
+    );
     let wake = Input::Wake { reason: ABSENT.to_owned() };
     let read = run("dossier/7", Some(&state), wake);
     assert_eq!(summary(&read), "instruction, ask lire-dossier");
