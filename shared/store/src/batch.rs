@@ -57,7 +57,7 @@ pub struct StateWrite {
 pub struct Writes {
     /// At most one per key.
     pub states: Vec<StateWrite>,
-    /// Messages to publish; a row whose id already exists is kept as it is.
+    /// Messages to publish; one that is there already may go out twice, under its one id.
     pub outbox: Vec<OutboxRow>,
     /// The lease under which `outbox` is born, and its end: its writer publishes it from memory.
     /// A token below 0, where no claim's is. Without one, it is due at once.

@@ -27,6 +27,9 @@ use crate::{
     cli::{Cli, Mesure},
 };
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// What went wrong, for whoever runs the bench.
 type Erreur = Box<dyn std::error::Error + Send + Sync>;
 

@@ -1,7 +1,7 @@
 //! Rows of the outbox on their way from the commit that wrote them to the relay, without a claim:
 //! they are born under a lease of this process. If it dies they are claimed when the lease ends.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
 use chrono::{DateTime, Utc};
 use kernel::{Busy, Tasks};
@@ -28,8 +28,9 @@ impl From<Busy> for Envoi {
 /// The rows of one process that are on their way.
 #[derive(Debug)]
 pub(super) struct Envois {
-    /// The fencing token of their leases: below 0, where no claim's is.
-    token: i64,
+    /// The fencing token of the next batch: below 0, where no claim's is, at random, for another
+    /// process has others.
+    token: AtomicI64,
     taken: AtomicUsize,
 }
 
@@ -37,7 +38,7 @@ impl Envois {
     pub(super) fn new() -> Self {
         let (high, _) = uuid::Uuid::new_v4().as_u64_pair();
         let token = i64::try_from(high >> 2).map_or(-1, |n| -1 - n);
-        Self { token, taken: AtomicUsize::new(0) }
+        Self { token: AtomicI64::new(token), taken: AtomicUsize::new(0) }
     }
 
     /// Has the outbox rows of a commit born under a lease until `until`, when there is room and
@@ -54,7 +55,7 @@ impl Envois {
         {
             return None;
         }
-        let lease = self.token;
+        let lease = self.token.fetch_sub(1, Ordering::Relaxed);
         let copies = writes.outbox.iter().map(|row| Leased { lease, row: row.clone() });
         let embarked = Embarked { envois: self, rows: copies.collect() };
         // Looked at after the places are taken: a relay that stops waits for them, or is not gone.

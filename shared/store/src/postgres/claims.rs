@@ -59,11 +59,11 @@ pub(super) async fn outbox(
 ) -> Result<Vec<Leased<OutboxRow>>, StoreError> {
     let claimed = sqlx::query(
         "with due as (
-             select id from outbox where due_at <= $1
+             select ctid from outbox where due_at <= $1
                and (select set_config('synchronous_commit', 'off', true)) is not null
              order by due_at, seq limit $3 for update skip locked)
          update outbox o set lease = (select nextval('lease')), due_at = $2
-         where o.id = any(array(select id from due))
+         where o.ctid = any(array(select ctid from due))
          returning o.written_at as due_at, o.seq, o.lease, o.id, o.exchange, o.routing_key, o.mandatory,
                    o.head::text as head, o.data",
     )
@@ -142,16 +142,20 @@ pub(super) async fn outbox_done(
     conn: &mut PgConnection,
     rows: &[(Uuid, i64)],
 ) -> Result<(), StoreError> {
-    for (lease, ids) in rows::by_lease(rows) {
-        sqlx::query(
-            "delete from outbox where id = any($1) and lease = $2
-               and (select set_config('synchronous_commit', 'off', true)) is not null",
-        )
-        .bind(ids)
-        .bind(lease)
-        .execute(&mut *conn)
-        .await?;
+    if rows.is_empty() {
+        return Ok(());
     }
+    let (ids, mut leases): (Vec<_>, Vec<_>) = rows.iter().copied().unzip();
+    leases.dedup();
+    // An id that is there under another of these leases was published by their one holder too.
+    sqlx::query(
+        "delete from outbox where lease = any($2) and id = any($1)
+           and (select set_config('synchronous_commit', 'off', true)) is not null",
+    )
+    .bind(ids)
+    .bind(leases)
+    .execute(&mut *conn)
+    .await?;
     Ok(())
 }
 

@@ -33,6 +33,7 @@ static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
         (4, "tache", include_str!("../../migrations/postgres/0004_tache.sql")),
         (5, "throughput", include_str!("../../migrations/postgres/0005_throughput.sql")),
         (6, "plans", include_str!("../../migrations/postgres/0006_plans.sql")),
+        (7, "outbox", include_str!("../../migrations/postgres/0007_outbox.sql")),
     ])
 });
 

@@ -206,8 +206,7 @@ async fn save(conn: &mut PgConnection, writes: &Writes) -> Result<(), StoreError
                     coalesce($9, written_at), $8
              from unnest($1::uuid[], $2::text[], $3::text[], $4::boolean[], $5::text[],
                          $6::bytea[], $7::timestamptz[])
-                  n (id, exchange, routing_key, mandatory, head, data, written_at)
-             on conflict do nothing)
+                  n (id, exchange, routing_key, mandatory, head, data, written_at))
          select (select count(*) from created), (select count(*) from changed)",
     );
     let saved = writes::bind_outbox(query, &writes.outbox, writes.outbox_lease)?

@@ -25,8 +25,7 @@ pub(super) async fn add_outbox(
                 coalesce($9, written_at), $8
          from unnest($1::uuid[], $2::text[], $3::text[], $4::boolean[], $5::text[], $6::bytea[],
                      $7::timestamptz[])
-              n (id, exchange, routing_key, mandatory, head, data, written_at)
-         on conflict do nothing",
+              n (id, exchange, routing_key, mandatory, head, data, written_at)",
     );
     bind_outbox(query, outbox, lease)?.execute(conn).await?;
     Ok(())

@@ -101,7 +101,7 @@ cases! {
         a_message_born_under_a_lease_is_its_writers,
         messages_come_back_byte_for_byte,
         a_message_is_claimed_once_and_deleted_on_confirm,
-        a_message_whose_id_exists_is_kept,
+        a_message_written_twice_goes_out_at_least_once,
         messages_given_back_wait,
         failures_of_a_lost_lease_are_not_kept,
         next_due_follows_messages_and_leases;
