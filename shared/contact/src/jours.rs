@@ -38,25 +38,7 @@ pub fn ajouter_jours_ouvres(jour: NaiveDate, nombre: u32) -> NaiveDate {
 
 /// A date as it is written in a letter: « lundi 2 mars 2026 », « jeudi 1er janvier 2026 ».
 pub fn date_en_lettres(date: NaiveDate) -> String {
-    const JOURS: [&str; 7] =
-        ["lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche"];
-    const MOIS: [&str; 12] = [
-        "janvier",
-        "février",
-        "mars",
-        "avril",
-        "mai",
-        "juin",
-        "juillet",
-        "août",
-        "septembre",
-        "octobre",
-        "novembre",
-        "décembre",
-    ];
-    let jour = JOURS[date.weekday().num_days_from_monday() as usize];
-    let rang = if date.day() == 1 { "1er".to_owned() } else { date.day().to_string() };
-    format!("{jour} {rang} {} {}", MOIS[date.month0() as usize], date.year())
+    format!("{} {}", kernel::jour_de_semaine(date), kernel::date_en_lettres(date))
 }
 
 /// Easter Sunday of a year of the Gregorian calendar (Meeus, Jones and Butcher's algorithm).

@@ -16,7 +16,7 @@ fn layer(name: &str, is_service: bool) -> Option<u8> {
     match name {
         "contracts" => Some(0),
         "kernel" => Some(1),
-        "bus" | "store" | "agency" | "contact" => Some(2),
+        "bus" | "store" | "agency" | "contact" | "documents" => Some(2),
         "service" => Some(3),
         // The simulated world serves the demo, which is in the binary.
         "simulators" => Some(5),
@@ -46,7 +46,7 @@ pub fn wrong_arrows(workspace: &Workspace) -> Vec<String> {
             if is_member && layer(&dependency.name).is_some_and(|other| other >= own) {
                 wrong.push(format!(
                     "`{}` depends on `{}`, which is not below it (contracts ← kernel ← bus, store, \
-                     agency, contact ← service ← services ← simulators ← relais ← tests)",
+                     agency, contact, documents ← service ← services ← simulators ← relais ← tests)",
                     package.name, dependency.name
                 ));
             }
