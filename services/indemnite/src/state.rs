@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, NaiveDate, Utc};
 use contracts::{
     Centimes, CodeCpam, DemiJournee, EngagementId, LieuId, Mois, Rpps, VacationId,
-    messages::{Activite, FacturationOuverte, LigneEtat, Situation},
+    messages::{Activite, EtatMensuel, FacturationOuverte, LigneEtat, Situation},
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -51,6 +51,12 @@ pub fn cle_attestation(lieu: &LieuId, date: NaiveDate) -> String {
 /// Key of what waits for a CPAM's next closing.
 pub fn cle_etat(cpam: &CodeCpam) -> String {
     format!("etat/{cpam}")
+}
+
+/// The request that a statement is.
+pub fn demande_de_l_etat(cpam: &CodeCpam, mois: Mois, rang: u32) -> Uuid {
+    let parts = ["indemnite", "etat", cpam.as_str(), &mois.to_string(), &rang.to_string()];
+    kernel::derive_id(&parts)
 }
 
 /// Key of a statement sent.
@@ -331,10 +337,29 @@ pub struct EtatEmis {
     pub rang: u32,
     /// Its lines.
     pub lignes: BTreeMap<Uuid, LigneEmise>,
+    /// What was sent, from which its documents are made again; absent before version 0.2.
+    #[serde(default)]
+    pub releve: Option<Box<Releve>>,
     /// The task to hand it over by hand, while it is open.
     pub a_transmettre: Option<Uuid>,
     /// The task for a late payment, while it is open.
     pub en_retard: Option<Uuid>,
+}
+
+/// A statement as it was sent, with what its documents say besides: whatever the register becomes,
+/// they can be made again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Releve {
+    /// The CPAM.
+    pub cpam: CodeCpam,
+    /// Its name; empty when the register did not know it.
+    pub cpam_nom: String,
+    /// The day, in Paris.
+    pub emis_le: NaiveDate,
+    /// The name of each site; its id when the register did not know it.
+    pub lieux: BTreeMap<LieuId, String>,
+    /// What was sent.
+    pub etat: EtatMensuel,
 }
 
 /// One line of a statement.

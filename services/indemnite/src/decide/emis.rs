@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bus::Origin;
 use chrono::{NaiveDate, TimeDelta};
 use contracts::{
-    Agence, CodeCpam, Demande, Mois,
+    Agence, CodeCpam, Demande, LieuId, Mois,
     messages::{EtatMensuel, EtatMensuelEmis, LigneEtat, PaiementEffectue, PaiementRejete},
     referentiel::Canal,
 };
@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::{Cx, Decided, Effects, OBSERVE, close_task, emis_of, next, open_task, tell};
 use crate::{
-    state::{EtatEmis, LigneEmise, Reglement, State, cle_medecin_mois},
+    state::{EtatEmis, LigneEmise, Reglement, Releve, State, cle_medecin_mois},
     wire::{Event, csv, sha256_hex},
 };
 
@@ -38,6 +38,7 @@ pub(super) fn emettre(
         mois,
         rang,
         lignes: etat.lignes.iter().map(emitted).collect(),
+        releve: None,
         a_transmettre: None,
         en_retard: None,
     };
@@ -58,7 +59,20 @@ pub(super) fn emettre(
     }
     let at = cx.now + TimeDelta::days(i64::from(cx.config.delai_paiement_jours));
     effects.push(Effect::WakeAt { at, reason: RETARD.to_owned() });
+    emis.releve = Some(Box::new(frozen(etat, cpam, cx)));
     Ok(next(State::EtatEmis(emis), effects))
+}
+
+/// What was sent, with the names of this day's register.
+fn frozen(etat: EtatMensuel, cpam: &CodeCpam, cx: &Cx<'_>) -> Releve {
+    let name = |lieu: &LieuId| match cx.referentiel.lieu(lieu) {
+        Some(known) if known.commune.is_empty() => known.nom.clone(),
+        Some(known) => format!("{}, {}", known.nom, known.commune),
+        None => lieu.to_string(),
+    };
+    let lieux = etat.lignes.iter().map(|l| (l.lieu.clone(), name(&l.lieu))).collect();
+    let cpam_nom = cx.referentiel.cpam(cpam).map(|f| f.nom.clone()).unwrap_or_default();
+    Releve { cpam: cpam.clone(), cpam_nom, emis_le: cx.today(), lieux, etat }
 }
 
 fn statement(

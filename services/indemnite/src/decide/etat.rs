@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
 use contracts::{CodeCpam, Mois, messages::LigneEtat};
-use kernel::derive_id;
 use service::{Decision, Effect};
 
 use super::{Cx, Decided, Effects, etat_of, next, tell};
 use crate::{
     config::Config,
-    state::{Etat, State, cle_etat_emis},
+    state::{Etat, State, cle_etat_emis, demande_de_l_etat},
     wire::Event,
 };
 
@@ -87,8 +86,7 @@ fn emit(etat: &mut Etat, jour: NaiveDate, cx: &Cx<'_>, effects: &mut Effects) {
         let rang = etat.rangs.entry(mois).or_default();
         *rang += 1;
         let (rang, cpam) = (*rang, etat.cpam.clone());
-        let parts = ["indemnite", "etat", cpam.as_str(), &mois.to_string(), &rang.to_string()];
-        let demande = derive_id(&parts);
+        let demande = demande_de_l_etat(&cpam, mois, rang);
         let event = Event::Emettre { cpam, mois, rang, lignes: lignes.to_vec() };
         effects.push(tell(cle_etat_emis(demande), event));
     }

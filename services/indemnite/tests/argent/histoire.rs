@@ -43,6 +43,18 @@ pub(crate) fn plus(day: NaiveDate, days: u64) -> NaiveDate {
     day + Days::new(days)
 }
 
+/// What is special about a day.
+pub(crate) fn traps(day: NaiveDate) -> Vec<&'static str> {
+    let noon = |day| instant(day, 12, 0);
+    let hours = (noon(plus(day, 1)) - noon(day)).num_hours();
+    let all = [
+        ("29 février", day.format("%m-%d").to_string() == "02-29"),
+        ("veille d'un changement d'heure", hours != 24),
+        ("fin de mois", plus(day, 1).format("%d").to_string() == "01"),
+    ];
+    all.into_iter().filter(|(_, is)| *is).map(|(what, _)| what).collect()
+}
+
 impl Histoire {
     pub(crate) fn new(seed: u64, jours: u32) -> Self {
         let draw = Draw::of(seed, &["debut"]);

@@ -1,6 +1,6 @@
 //! Money, to the cent: random histories (duplicates, disorder, cancellations, two sites the same
-//! day, suspensions, month ends, both clock changes, a leap day, rejections, corrections) run
-//! through the decisions, against a naive model written apart from them.
+//! day, suspensions, month ends, both clock changes, a leap day, a new scale, rejections,
+//! corrections) run through the decisions, against a naive model written apart from them.
 
 mod histoire;
 mod modele;
@@ -38,6 +38,9 @@ fn every_start_of_the_calendar_is_run_and_everything_happens() {
         ("indemnite-a-verifier", 10),
         ("attestation-manuelle", 50),
         ("etat-mensuel-a-transmettre", 24),
+        ("29 février", 5),
+        ("veille d'un changement d'heure", 5),
+        ("fin de mois", 20),
     ] {
         let times = seen.get(what).copied().unwrap_or(0);
         assert!(times >= at_least, "{what}: {times} times");

@@ -18,7 +18,11 @@ use crate::histoire::{Livraison, instant, plus};
 type Jour = (EngagementId, NaiveDate);
 pub(crate) type DemiJour = (Rpps, NaiveDate, DemiJournee);
 
-#[derive(Default)]
+/// From which day on a half-day is worth more, and how much.
+pub(crate) fn revalorisation(debut: NaiveDate) -> (NaiveDate, i64) {
+    (plus(debut, 13), 12_500)
+}
+
 pub(crate) struct Modele {
     /// Cents owed for each half-day of each doctor: a map, so that nothing is owed twice.
     pub(crate) du: BTreeMap<DemiJour, i64>,
@@ -29,9 +33,30 @@ pub(crate) struct Modele {
     latest: BTreeMap<String, u64>,
     connues: BTreeMap<Jour, NaiveDate>,
     reglees: BTreeSet<Jour>,
+    debut: NaiveDate,
 }
 
 impl Modele {
+    pub(crate) fn new(debut: NaiveDate) -> Self {
+        Self {
+            du: BTreeMap::new(),
+            presences: BTreeMap::new(),
+            corrections: BTreeSet::new(),
+            activites: BTreeMap::new(),
+            vacations: BTreeMap::new(),
+            latest: BTreeMap::new(),
+            connues: BTreeMap::new(),
+            reglees: BTreeSet::new(),
+            debut,
+        }
+    }
+
+    /// What a half-day is worth.
+    pub(crate) fn bareme(&self, date: NaiveDate) -> i64 {
+        let (from, more) = revalorisation(self.debut);
+        if date >= from { more } else { 10_000 }
+    }
+
     pub(crate) fn deliver(&mut self, livraison: &Livraison) {
         let latest = self.latest.entry(livraison.subject.clone()).or_default();
         if livraison.sequence <= *latest {
@@ -95,8 +120,9 @@ impl Modele {
                 None => vacation.rdv_honores >= 1 && now >= self.delay(&jour),
             };
             if payable && self.reglees.insert(jour.clone()) {
+                let bareme = self.bareme(jour.1);
                 for half in vacation.demi_journees {
-                    self.du.entry((rpps.clone(), jour.1, half)).or_insert(10_000);
+                    self.du.entry((rpps.clone(), jour.1, half)).or_insert(bareme);
                 }
             }
         }

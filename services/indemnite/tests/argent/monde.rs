@@ -16,15 +16,15 @@ use contracts::{
     },
     referentiel::{Canal, FicheAgence},
 };
-use indemnite::{Choix, Config, Event, Incoming, Indemnite, State, csv, sha256_hex};
+use indemnite::{Bareme, Choix, Config, Event, Incoming, Indemnite, State, csv, sha256_hex};
 use kernel::Draw;
 use service::Service;
 use uuid::Uuid;
 
 use self::bilan::{Lue, Releve, read_line};
 use crate::{
-    histoire::{Histoire, Livraison, instant, plus},
-    modele::{DemiJour, Modele},
+    histoire::{Histoire, Livraison, instant, plus, traps},
+    modele::{self, DemiJour, Modele},
     moteur::Moteur,
 };
 
@@ -58,11 +58,14 @@ struct Monde {
 pub(crate) fn run(seed: u64, jours: u32) -> BTreeMap<String, u32> {
     let histoire = Histoire::new(seed, jours);
     let start = instant(histoire.debut, 0, 0) - TimeDelta::days(10);
-    let config = Config { lignes_max_par_etat: 7, ..Config::default() };
+    let mut config = Config { lignes_max_par_etat: 7, ..Config::default() };
+    // The amount changes in the middle of the history.
+    let (a_partir_du, demi_journee_centimes) = modele::revalorisation(histoire.debut);
+    config.baremes.push(Bareme { a_partir_du, demi_journee_centimes });
     let mut monde = Monde {
         seed,
         moteur: Moteur::new(seed, start, config, register()),
-        modele: Modele::default(),
+        modele: Modele::new(histoire.debut),
         agenda: BTreeMap::new(),
         planned: 0,
         read: 0,
@@ -147,6 +150,9 @@ impl Monde {
             match outgoing.message_type {
                 "indemnite.retenue.v1" => {
                     let fact: IndemniteRetenue = parse(body);
+                    for trap in traps(fact.0.date) {
+                        *self.seen.entry(trap.to_owned()).or_default() += 1;
+                    }
                     self.retenues.push(fact.0);
                 }
                 "indemnite.rejetee.v1" => {
@@ -206,7 +212,8 @@ impl Monde {
         text: &str,
     ) {
         let lignes = text.lines().skip(1).map(read_line).collect();
-        self.releves.push(Releve { cpam: cpam.clone(), mois, rang, demande, par_file, lignes });
+        let (cpam, texte) = (cpam.clone(), text.to_owned());
+        self.releves.push(Releve { cpam, mois, rang, demande, par_file, texte, lignes });
         let etat = self.releves.len() - 1;
         for fois in 0..3 {
             let at = self.moteur.now + TimeDelta::days(i64::from(fois) * 5 + 3);
@@ -345,7 +352,7 @@ impl Monde {
         };
         let key = format!("medecin-mois/{}/{}", line.rpps, Mois::of(line.date));
         self.moteur.observe(&key, event);
-        let accepted = alive && !known && (0..=20_000).contains(&owed);
+        let accepted = alive && !known && (0..=2 * self.modele.bareme(line.date)).contains(&owed);
         if accepted {
             self.modele.du.insert(half, owed);
             self.modele.corrections.insert(name);

@@ -21,6 +21,7 @@ fn states() -> [Option<State>; 6] {
         mois: id("2026-02"),
         rang: 1,
         lignes: BTreeMap::from([(Uuid::from_u128(1), line)]),
+        releve: None,
         a_transmettre: None,
         en_retard: None,
     };

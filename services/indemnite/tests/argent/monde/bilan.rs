@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use contracts::{CodeCpam, DemiJournee, Mois, Rpps};
-use indemnite::State;
+use indemnite::{State, state::demande_de_l_etat};
 use uuid::Uuid;
 
 use super::Monde;
@@ -16,6 +16,8 @@ pub(super) struct Releve {
     pub(super) rang: u32,
     pub(super) demande: Uuid,
     pub(super) par_file: bool,
+    /// The file.
+    pub(super) texte: String,
     pub(super) lignes: Vec<Lue>,
 }
 
@@ -60,11 +62,29 @@ impl Monde {
             assert!(late.is_none(), "seed {seed}: a statement of a month that is not over");
             assert!(releve.lignes.is_sorted_by_key(|l| (l.de.1, l.de.0.clone(), l.de.2)));
         }
+        self.check_again();
         assert!(self.taches.is_empty(), "seed {seed}: {} open tasks", self.taches.len());
         for state in self.moteur.states.values() {
             if let State::Etat(etat) = state {
                 assert!(etat.en_attente.is_empty(), "seed {seed}: something waits");
             }
+        }
+    }
+}
+
+impl Monde {
+    /// Each statement can be made again from what the service kept, to the byte.
+    fn check_again(&self) {
+        for releve in &self.releves {
+            let key = indemnite::state::cle_etat_emis(releve.demande);
+            let Some(State::EtatEmis(emis)) = self.moteur.states.get(&key) else {
+                panic!("seed {}: {key} is lost", self.seed)
+            };
+            let kept = emis.releve.as_ref().expect("what was sent");
+            assert!(kept.est_intact(), "seed {}: {key}", self.seed);
+            assert_eq!(kept.csv(), releve.texte, "seed {}: {key}", self.seed);
+            let again = demande_de_l_etat(&releve.cpam, releve.mois, releve.rang);
+            assert_eq!(again, releve.demande, "found by its number");
         }
     }
 }
