@@ -38,6 +38,8 @@ pub(crate) struct Business {
     pub name: &'static str,
     question: fn(Option<&str>, &Lien, &Referentiel) -> Option<Question>,
     reponse: fn(&Lien, &str, DateTime<Utc>) -> Option<InputRow>,
+    /// A stored state as JSON, brought to the present version.
+    pub state: fn(&str) -> Result<serde_json::Value, String>,
     /// The input that an operator's action is, or why it makes no sense.
     pub operator: fn(&OperatorAction, DateTime<Utc>) -> Result<InputRow, String>,
 }
@@ -57,6 +59,10 @@ impl Business {
                 let parts = [S::NAME, "reponse", &lien.sujet, &lien.cle, &lien.question, choix];
                 let id = kernel::derive_id(&parts);
                 Some(event_row::<S>(id, lien.cle.clone(), &event, now))
+            },
+            state: |body| {
+                let state = read_state::<S>(body)?;
+                serde_json::to_value(state).map_err(|e| e.to_string())
             },
             operator: |action, now| {
                 let (key, event) = S::operator(action)?;

@@ -1,5 +1,6 @@
-//! What operators see and do over HTTP: failures, tasks, actions. Every action is journalled in the
-//! transaction that takes it; the body of a failure is only given out once that is written down.
+//! What operators see and do over HTTP: failures, tasks, states, actions. Every action is journalled
+//! in the transaction that takes it; a state or the body of a failure is only given out once that is
+//! written down.
 
 mod views;
 
@@ -37,6 +38,7 @@ pub(crate) fn routes() -> Router<Arc<Web>> {
     Router::new()
         .route("/ops/actions", post(action))
         .route("/ops/taches", get(tasks))
+        .route("/ops/etats/{*cle}", get(state))
         .route("/ops/journal", get(journal))
         .route("/ops/pannes", get(failures))
         .route("/ops/pannes/groupes", get(groups))
@@ -227,6 +229,22 @@ async fn tasks(State(web): Shared, headers: HeaderMap) -> Result<Json<Vec<Task>>
     authorised(&web, &headers)?;
     let rows = web.store.tasks(PAGE).await.map_err(|_| store_away())?;
     Ok(Json(rows.into_iter().map(|row| Task::of(web.business.name, row)).collect()))
+}
+
+async fn state(
+    State(web): Shared,
+    headers: HeaderMap,
+    Path(cle): Path<String>,
+) -> Result<Response, Refused> {
+    let acting = authorised(&web, &headers)?;
+    let row = web.store.state(&cle).await.map_err(|_| store_away())?;
+    let row = row.ok_or_else(|| refused(StatusCode::NOT_FOUND, "clé inconnue\n"))?;
+    let unreadable = |_| refused(StatusCode::INTERNAL_SERVER_ERROR, "état illisible\n");
+    let state = (web.business.state)(&row.body).map_err(unreadable)?;
+    let journal = vec![acting.did(web.clock.now(), "lecture-etat", cle)];
+    let written = web.act(Writes { journal, ..Writes::default() }).await;
+    written.map_err(|_| store_away())?;
+    Ok(([(header::CACHE_CONTROL, "no-store")], Json(state)).into_response())
 }
 
 impl Web {

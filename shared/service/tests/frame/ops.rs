@@ -127,3 +127,25 @@ async fn a_task_is_listed_from_its_opening_to_its_end() {
     let done: TacheFaite = serde_json::from_slice(&told[0].data).expect("decodes");
     assert_eq!(done.faite_par, "a.martin", "a proven name wins over what is said");
 }
+
+#[tokio::test]
+async fn a_state_is_given_out_only_with_a_line_in_the_journal() {
+    let mut banc = banc().await;
+    banc.publier("m1", 1, "tache").await;
+    banc.temoins().await;
+    let path = "/ops/etats/dossier/1";
+    assert_eq!(banc.ops("autre", Method::GET, path, None).await.0, 401);
+    assert_eq!(banc.ops(JETON, Method::GET, "/ops/etats/dossier/2", None).await.0, 404);
+    assert_eq!(banc.lire("/ops/journal").await, json!([]), "nothing was given out");
+    let state = banc.lire(path).await;
+    assert!(
+        state.is_object() && state.get("vus").is_none(),
+        "the service's, not the frame's: {state}"
+    );
+    let journal = banc.lire("/ops/journal").await;
+    let line = |name: &str| journal[0][name].as_str().expect("a text");
+    assert_eq!(
+        (line("par"), line("action"), line("objet")),
+        ("a.martin", "lecture-etat", "dossier/1")
+    );
+}
