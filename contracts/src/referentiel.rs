@@ -164,6 +164,11 @@ impl Referentiel {
         self.cpam.get(code)
     }
 
+    /// The code of every CPAM, in order.
+    pub fn cpams(&self) -> impl Iterator<Item = &CodeCpam> {
+        self.cpam.keys()
+    }
+
     /// A CDOM.
     pub fn cdom(&self, code: &CodeCdom) -> Option<&FicheAgence> {
         self.cdom.get(code)

@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::{
-    operations::cli::{FailuresCommande, TasksCommande},
+    operations::{
+        cli::{FailuresCommande, TasksCommande},
+        indemnites::cli::IndemniteCommande,
+    },
     rpps::cli::RppsCommande,
 };
 
@@ -40,6 +43,9 @@ pub(crate) enum Commande {
     /// Compare les réglages de `ds-intake` au formulaire de la démarche, ou aide à les écrire.
     #[command(subcommand)]
     Ds(DsCommande),
+    /// Suit les états mensuels, refait leurs documents, reprend les paiements, corrige une ligne.
+    #[command(subcommand)]
+    Indemnite(IndemniteCommande),
     /// Traite les pannes : ce que les services n'ont pas su faire seuls.
     #[command(subcommand)]
     Failures(FailuresCommande),

@@ -5,6 +5,7 @@ mod cli;
 mod demo;
 mod doctor;
 mod ds;
+mod etats;
 mod operations;
 mod plateforme;
 mod rpps;
@@ -95,6 +96,9 @@ async fn executer(commande: Commande) -> ExitCode {
             Err(ds::DsError::Reglages(text)) => usage(&text),
             Err(error) => fail(&error),
         },
+        Commande::Indemnite(commande) => {
+            operation(operations::indemnites::indemnite(commande).await)
+        }
         Commande::Failures(commande) => operation(operations::failures(commande).await),
         Commande::Tasks(commande) => operation(operations::tasks(commande).await),
     }

@@ -11,15 +11,21 @@ const INSECABLE: char = '\u{a0}';
 
 /// Replaces the ordinary or no-break space that stands before « ; : ! ? % € » » and after « « »
 /// by a narrow no-break one. A sign that follows a character directly is left alone (hours, links).
+/// An apostrophe between two letters is the typographic one.
 pub fn espaces(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut chars = text.chars().peekable();
-    let mut after_guillemet = false;
+    let mut before = ' ';
     while let Some(c) = chars.next() {
         let space = c == ' ' || c == INSECABLE;
         let tight = chars.peek().is_some_and(|next| ";:!?%€»".contains(*next));
-        out.push(if space && (tight || after_guillemet) { FINE } else { c });
-        after_guillemet = c == '«';
+        let letter = |c: &char| c.is_alphabetic();
+        out.push(match c {
+            _ if space && (tight || before == '«') => FINE,
+            '\'' if letter(&before) && chars.peek().is_some_and(letter) => '’',
+            _ => c,
+        });
+        before = c;
     }
     out
 }
@@ -94,6 +100,7 @@ mod tests {
         let text = "Attention : « à vérifier » ; oui ? non ! 20 % de 3 €, à 12:30 (http://x)";
         let expected = "Attention_: «_à vérifier_»_; oui_? non_! 20_% de 3_€, à 12:30 (http://x)";
         assert_eq!(espaces(text), expected.replace('_', "\u{202f}"));
+        assert_eq!(espaces("l'état d'O'Hara, 5' 'x'"), "l’état d’O’Hara, 5' 'x'");
         assert_eq!(espaces(&espaces(text)), espaces(text), "a second time changes nothing");
     }
 

@@ -93,11 +93,12 @@ pub(crate) async fn demo(args: DemoArgs) -> Result<ExitCode, DemoError> {
     drop(starting);
     let fin = jouer(&driver, &clock, &monde, &progres).await;
     progres.finir();
+    let releves = sortie::releves(&reseau, &referentiel).await?;
     plateforme.arreter(Duration::from_secs(10)).await;
     tasks.stop(Duration::from_secs(5)).await;
     reseau.fermer().await?;
     monde.clore_journal()?;
-    sortie::ecrire(&args.out, &monde, &referentiel)?;
+    sortie::ecrire(&args.out, &monde, &referentiel, &releves)?;
     let resultat = Resultat {
         medecins: args.medecins,
         comptes: monde.avec_registre(simulators::registre::Registre::comptes),

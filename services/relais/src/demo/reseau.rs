@@ -1,13 +1,17 @@
 //! The demo's transport and stores: in-process and SQLite, or RabbitMQ and PostgreSQL. Everything
 //! published is shown to the world, which counts and keeps it.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use bus::{
     Identity, MemoryBus, QueueSpec, RabbitBus, RabbitOptions, SharedTransport, Transport, Watch,
 };
 use contracts::Agence;
 use kernel::{Clock, Secret};
+use serde::{Deserialize, de::DeserializeOwned};
 use simulators::Monde;
 use store::{
     SharedStore, Store,
@@ -28,6 +32,7 @@ pub(super) struct Reseau {
     database: Option<String>,
     clock: Clock,
     schemas: Mutex<Vec<String>>,
+    stores: Mutex<BTreeMap<String, SharedStore>>,
 }
 
 enum Bus {
@@ -59,7 +64,14 @@ impl Reseau {
             create_database_if_missing(url).await?;
         }
         let (database, clock) = (args.database.clone(), clock.clone());
-        Ok(Self { watch, bus, database, clock, schemas: Mutex::default() })
+        Ok(Self {
+            watch,
+            bus,
+            database,
+            clock,
+            schemas: Mutex::default(),
+            stores: Mutex::default(),
+        })
     }
 
     /// The transport, as a service.
@@ -88,6 +100,33 @@ impl Reseau {
 
     /// The store of a service; thrown away at the end, so that SQLite needs no file.
     pub(super) async fn store(&self, service: &str) -> Result<SharedStore, DemoError> {
+        let store = self.ouvrir(service).await?;
+        let mut stores = self.stores.lock().unwrap_or_else(PoisonError::into_inner);
+        stores.insert(service.to_owned(), Arc::clone(&store));
+        Ok(store)
+    }
+
+    /// A state of a service that runs.
+    pub(super) async fn etat<S: DeserializeOwned>(
+        &self,
+        service: &str,
+        cle: &str,
+    ) -> Result<Option<S>, DemoError> {
+        #[derive(Deserialize)]
+        struct Range<S> {
+            s: S,
+        }
+        let Some(store) = self.ouverte(service) else { return Ok(None) };
+        let Some(row) = store.state(cle).await? else { return Ok(None) };
+        let read: Range<S> = serde_json::from_str(&row.body).map_err(std::io::Error::other)?;
+        Ok(Some(read.s))
+    }
+
+    fn ouverte(&self, service: &str) -> Option<SharedStore> {
+        self.stores.lock().unwrap_or_else(PoisonError::into_inner).get(service).cloned()
+    }
+
+    async fn ouvrir(&self, service: &str) -> Result<SharedStore, DemoError> {
         let Some(url) = &self.database else {
             let store = SqliteStore::in_memory().await?;
             store.migrate().await?;

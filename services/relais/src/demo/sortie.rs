@@ -8,9 +8,11 @@ use std::{
 };
 
 use contracts::{Envelope, LieuId, Message, Referentiel, messages::PlanningPublie};
+use indemnite::state::Releve;
 use simulators::Monde;
 
-use super::DemoError;
+use super::{DemoError, reseau::Reseau};
+use crate::etats;
 
 /// What says that a folder was made by the demo, and may be replaced.
 const MARQUE: &str = ".relais-demo";
@@ -34,8 +36,30 @@ pub(super) fn preparer(out: &Path) -> Result<(), DemoError> {
     Ok(())
 }
 
-/// Writes the statements and the plannings.
-pub(super) fn ecrire(out: &Path, monde: &Monde, referentiel: &Referentiel) -> io::Result<()> {
+/// Small print of every document of the demo.
+const AVIS: &str = "Démonstration : personnes, lieux, numéros et montants sont fictifs.";
+
+/// The statements, as the service keeps them.
+pub(super) async fn releves(
+    reseau: &Reseau,
+    referentiel: &Referentiel,
+) -> Result<Vec<Releve>, DemoError> {
+    let cpams: Vec<_> = referentiel.cpams().cloned().collect();
+    let found = etats::trouver(&cpams, None, async |cle| {
+        reseau.etat::<indemnite::State>("indemnite", &cle).await
+    });
+    let kept = found.await?.into_iter().filter_map(|emis| emis.releve);
+    Ok(kept.map(|releve| *releve).collect())
+}
+
+/// Writes the statements and their forms, and the plannings.
+pub(super) fn ecrire(
+    out: &Path,
+    monde: &Monde,
+    referentiel: &Referentiel,
+    releves: &[Releve],
+) -> io::Result<()> {
+    etats::ecrire(out, &etats::documents(releves, Some(AVIS)))?;
     let mut files: BTreeMap<String, String> = BTreeMap::new();
     monde.avec_registre(|registre| {
         for (cpam, etat) in registre.enonces() {

@@ -1,7 +1,8 @@
-//! `relais failures` and `relais tasks`: what an operator sees and does, through the authenticated
+//! `relais failures`, `relais tasks` and `relais indemnite`: what an operator sees and does, through the authenticated
 //! routes of the running services. Nothing is decided here.
 
 pub(crate) mod cli;
+pub(crate) mod indemnites;
 mod pannes;
 mod poste;
 mod rejeu;
