@@ -17,6 +17,7 @@ use serde::Deserialize;
 /// delai_facturation_jours = 30
 /// delai_paiement_jours = 30
 /// lignes_max_par_etat = 2000
+/// # plafond_jours_par_mois = 2
 ///
 /// [[baremes]]
 /// a_partir_du = "2025-09-01"
@@ -45,6 +46,10 @@ pub struct Config {
     pub delai_paiement_jours: u32,
     /// Lines of one statement; more lines make several statements of the same month.
     pub lignes_max_par_etat: usize,
+    /// Days of a month beyond which a person is told, half-days counting for a half; payment goes
+    /// on. « Jusqu'à deux jours par mois » (Pacte de lutte contre les déserts médicaux) is no
+    /// stated cap of payment: none by default.
+    pub plafond_jours_par_mois: Option<u32>,
     /// Amounts, by date of the vacation, increasing.
     pub baremes: Vec<Bareme>,
 }
@@ -75,6 +80,7 @@ impl Default for Config {
             delai_facturation_jours: 30,
             delai_paiement_jours: 30,
             lignes_max_par_etat: 2000,
+            plafond_jours_par_mois: None,
             baremes: vec![Bareme {
                 a_partir_du: NaiveDate::from_ymd_opt(2025, 9, 1).unwrap_or(NaiveDate::MIN),
                 demi_journee_centimes: 10_000,

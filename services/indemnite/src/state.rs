@@ -176,6 +176,9 @@ pub struct MedecinMois {
     pub attentes: BTreeMap<EngagementId, NaiveDate>,
     /// Open tasks.
     pub taches: BTreeMap<Uuid, Tache>,
+    /// Somebody was told that the cap is passed: once a month.
+    #[serde(default)]
+    pub plafond_dit: bool,
 }
 
 /// How far a day of consultation is from being paid.
@@ -278,6 +281,8 @@ pub enum Tache {
     AVerifier(VacationId),
     /// Owed half-days wait for a number or for bank details.
     FacturationManquante(EngagementId),
+    /// More half-days are owed than the cap allows.
+    PlafondDepasse,
 }
 
 /// A site's day: who must be attested, and what was answered.

@@ -3,6 +3,7 @@
 
 mod attente;
 mod lignes;
+mod plafond;
 
 pub(super) use lignes::{corriger, payee, rejetee, tache_fermee};
 
@@ -211,6 +212,7 @@ fn retain(
         month.taches.insert(tache, Tache::DoublePresence(id.clone()));
     }
     close_about(month, effects, |t| *t == Tache::PresenceContestee(id.clone()));
+    plafond::suivre(month, tenue, cx, effects);
     hand_over(month, &tenue.engagement, cx, effects);
     Ok(())
 }

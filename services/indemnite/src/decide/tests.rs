@@ -144,20 +144,21 @@ struct Key {
     state: Option<State>,
     now: DateTime<Utc>,
     inputs: u32,
+    config: Config,
 }
 
 impl Key {
     fn new(key: &'static str, now: &str) -> Self {
-        Self { name: key, state: None, now: at(now), inputs: 0 }
+        Self { name: key, state: None, now: at(now), inputs: 0, config: Config::default() }
     }
 
     fn try_give(&mut self, input: Input<Indemnite>) -> Result<Decision<Indemnite>, Refusal> {
         self.inputs += 1;
-        let (config, referentiel) = (Config::default(), Referentiel::default());
+        let referentiel = Referentiel::default();
         let cause = self.inputs.to_string();
         let cx = Context {
             now: self.now,
-            config: &config,
+            config: &self.config,
             referentiel: &referentiel,
             key: self.name,
             cause: &cause,

@@ -137,7 +137,7 @@ pub(in crate::decide) fn tache_fermee(
                 attente::armer(&mut month, &engagement, cx, &mut effects);
             }
         }
-        Tache::DoublePresence(_) | Tache::AVerifier(_) => {}
+        Tache::DoublePresence(_) | Tache::AVerifier(_) | Tache::PlafondDepasse => {}
     }
     Ok(next(State::MedecinMois(month), effects))
 }

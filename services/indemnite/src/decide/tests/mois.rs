@@ -220,3 +220,26 @@ fn owed_half_days_that_wait_too_long_are_shown_again_and_again_until_they_are_st
     );
     assert!(key.wake("2026-05-05T06:00:00Z", wake).is_empty());
 }
+
+#[test]
+fn the_cap_only_warns_once_a_month_and_is_off_by_default() {
+    let opened = |plafond: Option<u32>| {
+        let mut key = key();
+        key.config.plafond_jours_par_mois = plafond;
+        let mut tasks = Vec::new();
+        for (n, date) in (1..).zip(["2026-02-03", "2026-02-04", "2026-02-05", "2026-02-06"]) {
+            let mut day = tenue(n, "0aaaaaaaaa", &[M, AM], 1);
+            day.date = id(date);
+            key.event(Event::Tenue(Box::new(day)));
+            let (engagement, date) = (id("0aaaaaaaaa"), id(date));
+            let effects = key.event(Event::Presence { engagement, date, present: true });
+            let count = |what: &str| effects.iter().filter(|e| *e == what).count();
+            assert_eq!(count(RETAINED), 2, "nothing is refused: {effects:?}");
+            tasks.push(count("publish tache.ouverte.v1"));
+        }
+        tasks
+    };
+    assert_eq!(opened(None), [0, 0, 0, 0]);
+    assert_eq!(opened(Some(2)), [0, 0, 1, 0], "two days are within two days");
+    assert_eq!(opened(Some(4)), [0, 0, 0, 0]);
+}

@@ -108,8 +108,13 @@ fn every_state_meets_every_input() {
                 Some(State::EtatEmis(_)) | None => "etat-emis/00000000-0000-0000-0000-00000000004d",
                 Some(_) => "cle",
             };
-            let mut key =
-                Key { name, state: state.clone(), now: at("2026-02-04T05:00:00Z"), inputs: 0 };
+            let mut key = Key {
+                name,
+                state: state.clone(),
+                now: at("2026-02-04T05:00:00Z"),
+                inputs: 0,
+                config: Config::default(),
+            };
             let decided = match key.try_give(input.clone()) {
                 Ok(Decision::Next { .. }) => 'o',
                 Ok(Decision::Ignore(_)) => 'i',
@@ -133,7 +138,8 @@ fn a_decision_taken_twice_is_the_same() {
             let decide = || {
                 let name = "etat-emis/00000000-0000-0000-0000-00000000004d";
                 let now = at("2026-02-04T05:00:00Z");
-                let mut key = Key { name, state: state.clone(), now, inputs: 0 };
+                let mut key =
+                    Key { name, state: state.clone(), now, inputs: 0, config: Config::default() };
                 format!("{:?}", key.try_give(input.clone()))
             };
             assert_eq!(decide(), decide());
