@@ -18,6 +18,7 @@ use serde::Deserialize;
 /// delai_paiement_jours = 30
 /// lignes_max_par_etat = 2000
 /// # plafond_jours_par_mois = 2
+/// confirmation_medecin = false
 ///
 /// [[baremes]]
 /// a_partir_du = "2025-09-01"
@@ -50,6 +51,8 @@ pub struct Config {
     /// on. « Jusqu'à deux jours par mois » (Pacte de lutte contre les déserts médicaux) is no
     /// stated cap of payment: none by default.
     pub plafond_jours_par_mois: Option<u32>,
+    /// Asks the doctor to confirm the half-days of a month before they are stated.
+    pub confirmation_medecin: bool,
     /// Amounts, by date of the vacation, increasing.
     pub baremes: Vec<Bareme>,
 }
@@ -81,6 +84,7 @@ impl Default for Config {
             delai_paiement_jours: 30,
             lignes_max_par_etat: 2000,
             plafond_jours_par_mois: None,
+            confirmation_medecin: false,
             baremes: vec![Bareme {
                 a_partir_du: NaiveDate::from_ymd_opt(2025, 9, 1).unwrap_or(NaiveDate::MIN),
                 demi_journee_centimes: 10_000,

@@ -97,14 +97,19 @@ impl Service for Indemnite {
     fn question(state: Option<&State>, lien: &Lien, _: &Referentiel) -> Option<Question> {
         match state? {
             State::Attestation(day) => decide::question(day, lien.question.parse().ok()?),
-            State::Engagement(_) | State::MedecinMois(_) | State::Etat(_) | State::EtatEmis(_) => {
-                None
+            State::MedecinMois(month) => {
+                decide::question_au_medecin(month, lien.question.parse().ok()?)
             }
+            State::Engagement(_) | State::Etat(_) | State::EtatEmis(_) => None,
         }
     }
 
     fn reponse(lien: &Lien, choix: &str) -> Option<Event> {
         let question = lien.question.parse().ok()?;
+        if lien.sujet == decide::CONFIRMATION {
+            let confirme = decide::choix_du_medecin(choix)?;
+            return Some(Event::Confirmee { question, confirme });
+        }
         Some(Event::Attestee { question, choix: choix.parse().ok()? })
     }
 

@@ -10,12 +10,16 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, NaiveDate, Utc};
 use contracts::{
     Centimes, CodeCpam, DemiJournee, EngagementId, LieuId, Mois, Rpps, VacationId,
-    messages::{Activite, EtatMensuel, FacturationOuverte, LigneEtat, Situation},
+    messages::{Activite, FacturationOuverte, LigneEtat, Situation},
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+mod confirmation;
 mod etapes;
+mod releve;
+
+pub use self::{confirmation::Confirmation, releve::Releve};
 
 /// One state.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -141,6 +145,9 @@ pub struct Tenue {
     pub rpps: Rpps,
     /// The doctor's name, « NOM Prénom ».
     pub nom: String,
+    /// Where the doctor reads mail; empty when it is not known.
+    #[serde(default)]
+    pub medecin_courriel: String,
     /// The site.
     pub lieu: LieuId,
     /// Its name.
@@ -179,6 +186,9 @@ pub struct MedecinMois {
     /// Somebody was told that the cap is passed: once a month.
     #[serde(default)]
     pub plafond_dit: bool,
+    /// The questions asked to the doctor; question 1 is the first.
+    #[serde(default)]
+    pub confirmations: Vec<Confirmation>,
 }
 
 /// How far a day of consultation is from being paid.
@@ -283,6 +293,10 @@ pub enum Tache {
     FacturationManquante(EngagementId),
     /// More half-days are owed than the cap allows.
     PlafondDepasse,
+    /// The doctor has no address: a person asks this question.
+    Confirmation(u32),
+    /// The doctor contests the half-days of this question.
+    ConfirmationRefusee(u32),
 }
 
 /// A site's day: who must be attested, and what was answered.
@@ -349,22 +363,6 @@ pub struct EtatEmis {
     pub a_transmettre: Option<Uuid>,
     /// The task for a late payment, while it is open.
     pub en_retard: Option<Uuid>,
-}
-
-/// A statement as it was sent, with what its documents say besides: whatever the register becomes,
-/// they can be made again.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Releve {
-    /// The CPAM.
-    pub cpam: CodeCpam,
-    /// Its name; empty when the register did not know it.
-    pub cpam_nom: String,
-    /// The day, in Paris.
-    pub emis_le: NaiveDate,
-    /// The name of each site; its id when the register did not know it.
-    pub lieux: BTreeMap<LieuId, String>,
-    /// What was sent.
-    pub etat: EtatMensuel,
 }
 
 /// One line of a statement.

@@ -81,6 +81,13 @@ pub enum Event {
         /// The answer.
         choix: Choix,
     },
+    /// A doctor answers a question about the half-days of a month.
+    Confirmee {
+        /// The question, from 1.
+        question: u32,
+        /// They are right.
+        confirme: bool,
+    },
     /// An operator closes a task.
     TacheFermee {
         /// The task.

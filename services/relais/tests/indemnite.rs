@@ -45,6 +45,7 @@ async fn remplir(folder: &Path) {
         engagement: id("0aaaaaaaaa"),
         rpps: id(RPPS),
         nom: "FICTIF Zoé".to_owned(),
+        medecin_courriel: String::new(),
         lieu: id("ambert"),
         lieu_nom: "Maison de santé".to_owned(),
         contact_courriel: None,

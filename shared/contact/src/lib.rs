@@ -75,6 +75,16 @@ pub enum Modele {
         /// The day.
         date: NaiveDate,
     },
+    /// To a doctor: confirm the half-days of a month.
+    ConfirmationDemandee {
+        /// A day of the month.
+        mois: NaiveDate,
+    },
+    /// To a doctor: the same, again.
+    ConfirmationRelance {
+        /// A day of the month.
+        mois: NaiveDate,
+    },
     /// To a site: its planning, attached.
     PlanningPublie {
         /// First day.

@@ -1,6 +1,7 @@
 //! The mails' texts: one template per [`Modele`], in French.
 
 use askama::Template;
+use kernel::mois_en_lettres;
 
 use crate::{Lien, Modele, jours::date_en_lettres};
 
@@ -45,6 +46,10 @@ enum Corps {
     AttestationDemandee { date: String, lien: String },
     #[template(path = "courriel/attestation_relance.txt")]
     AttestationRelance { date: String, lien: String },
+    #[template(path = "courriel/confirmation_demandee.txt")]
+    ConfirmationDemandee { mois: String, lien: String },
+    #[template(path = "courriel/confirmation_relance.txt")]
+    ConfirmationRelance { mois: String, lien: String },
     #[template(path = "courriel/planning_publie.txt")]
     PlanningPublie { du: String, au: String },
     #[template(path = "courriel/escalade.txt")]
@@ -84,6 +89,12 @@ impl Corps {
             Modele::AttestationRelance { date } => {
                 Self::AttestationRelance { date: date_en_lettres(*date), lien }
             }
+            Modele::ConfirmationDemandee { mois } => {
+                Self::ConfirmationDemandee { mois: mois_en_lettres(*mois), lien }
+            }
+            Modele::ConfirmationRelance { mois } => {
+                Self::ConfirmationRelance { mois: mois_en_lettres(*mois), lien }
+            }
             Modele::PlanningPublie { du, au } => {
                 Self::PlanningPublie { du: date_en_lettres(*du), au: date_en_lettres(*au) }
             }
@@ -114,6 +125,12 @@ fn objet(modele: &Modele) -> String {
         Modele::AttestationRelance { date } => {
             format!("Rappel – Présence à attester – {}", date_en_lettres(*date))
         }
+        Modele::ConfirmationDemandee { mois } => {
+            format!("Présences à confirmer – {}", mois_en_lettres(*mois))
+        }
+        Modele::ConfirmationRelance { mois } => {
+            format!("Rappel – Présences à confirmer – {}", mois_en_lettres(*mois))
+        }
         Modele::PlanningPublie { .. } => "Planning des consultations".to_owned(),
         Modele::Escalade { .. } => "Une étape attend une personne".to_owned(),
     }
@@ -137,6 +154,8 @@ pub(crate) mod tests {
             Modele::AgendaRelance { rang: 1 },
             Modele::AttestationDemandee { date },
             Modele::AttestationRelance { date },
+            Modele::ConfirmationDemandee { mois: date },
+            Modele::ConfirmationRelance { mois: date },
             Modele::PlanningPublie { du: date, au: date },
             Modele::Escalade { gabarit: "cdom-escalade".to_owned() },
         ]

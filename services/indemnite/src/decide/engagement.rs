@@ -92,6 +92,7 @@ fn tell_day(engagement: &mut Engagement, date: NaiveDate, effects: &mut Effects)
         engagement: activite.engagement.clone(),
         rpps: medecin.rpps.clone(),
         nom: format!("{} {}", medecin.nom.to_uppercase(), medecin.prenom),
+        medecin_courriel: medecin.courriel.clone(),
         lieu: activite.lieu.id.clone(),
         lieu_nom: activite.lieu.nom.clone(),
         contact_courriel: activite.lieu.contact_courriel.clone(),

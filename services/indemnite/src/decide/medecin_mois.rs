@@ -2,9 +2,12 @@
 //! sites; once settled, a vacation is never decided again, only corrected by a person.
 
 mod attente;
+mod confirmation;
 mod lignes;
 mod plafond;
 
+pub(crate) use confirmation::{CONFIRMATION, choix, question};
+pub(super) use confirmation::{envoyee, repondre};
 pub(super) use lignes::{corriger, payee, rejetee, tache_fermee};
 
 use chrono::{DateTime, NaiveDate, Utc};
@@ -90,6 +93,10 @@ pub(super) fn reveil(month: &MedecinMois, reason: &str, cx: &Cx<'_>) -> Decided 
     let vacation = reason.strip_prefix(ECHEANCE).and_then(|id| id.parse::<VacationId>().ok());
     if let Some(engagement) = engagement {
         attente::signaler(&mut month, &engagement, cx, &mut effects);
+    } else if reason == confirmation::DEMANDER {
+        confirmation::demander(&mut month, cx, &mut effects);
+    } else if let Some(number) = reason.strip_prefix(confirmation::RAPPEL) {
+        confirmation::rappeler(&mut month, number, cx, &mut effects);
     } else if let Some(id) = vacation.filter(|id| month.vacations.contains_key(id)) {
         settle(&mut month, &id, cx, &mut effects)?;
     } else {
@@ -213,6 +220,7 @@ fn retain(
     }
     close_about(month, effects, |t| *t == Tache::PresenceContestee(id.clone()));
     plafond::suivre(month, tenue, cx, effects);
+    confirmation::armer(tenue, cx, effects);
     hand_over(month, &tenue.engagement, cx, effects);
     Ok(())
 }
@@ -274,8 +282,13 @@ fn hand_over(
 ) {
     let billing = month.facturations.get(engagement).map(|(_, billing)| billing.clone());
     if let Some(billing) = billing.filter(|b| b.rib == Rib::Present) {
+        let unconfirmed = confirmation::attendues(month, cx);
         for (id, due) in &mut month.lignes {
-            if due.engagement != *engagement || due.cpam.is_some() || due.sort != Sort::Due {
+            if unconfirmed.contains(id)
+                || due.engagement != *engagement
+                || due.cpam.is_some()
+                || due.sort != Sort::Due
+            {
                 continue;
             }
             let tenue = month.vacations.get(&VacationId::new(engagement, due.date));

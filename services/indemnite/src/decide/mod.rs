@@ -18,6 +18,9 @@ use service::{Context, Decision, Effect, Input, Refusal, Service};
 use uuid::Uuid;
 
 pub(crate) use attestation::question;
+pub(crate) use medecin_mois::{
+    CONFIRMATION, choix as choix_du_medecin, question as question_au_medecin,
+};
 
 use crate::{
     Incoming, Indemnite,
@@ -56,7 +59,10 @@ pub(crate) fn decide(state: Option<&State>, input: Input<Indemnite>, cx: &Cx<'_>
             Some(State::EtatEmis(emis)) => emis::retard(emis, &reason, cx),
             Some(State::Engagement(_)) | None => Ok(Decision::Ignore("reveil-sans-objet")),
         },
-        Input::Answer { ask, .. } => attestation::envoyee(state, &ask, cx),
+        Input::Answer { ask, .. } => match state {
+            Some(State::MedecinMois(month)) => medecin_mois::envoyee(month, &ask, cx),
+            Some(_) | None => attestation::envoyee(state, &ask, cx),
+        },
     }
 }
 
@@ -76,6 +82,9 @@ fn decide_event(state: Option<&State>, event: Event, cx: &Cx<'_>) -> Decided {
         }
         Event::AAttester(tenue) => attestation::a_attester(state, *tenue, cx),
         Event::Attestee { question, choix } => attestation::attestee(state, question, &choix),
+        Event::Confirmee { question, confirme } => {
+            medecin_mois::repondre(state, question, confirme, cx)
+        }
         Event::Ligne { cpam, ligne } => etat::ligne(state, &cpam, *ligne, cx),
         Event::Cloturer { .. } => etat::cloturer(state, cx),
         Event::Emettre { cpam, mois, rang, lignes } => {

@@ -104,6 +104,7 @@ fn tenue(version: u64, engagement: &str, halves: &[DemiJournee], rdv: u32) -> Te
         engagement: id(engagement),
         rpps: id(RPPS),
         nom: "ESSAI Zoé".to_owned(),
+        medecin_courriel: "zoe@medecin.example".to_owned(),
         lieu: id("ambert"),
         lieu_nom: "MSP d'Ambert".to_owned(),
         contact_courriel: Some("ambert@lieu.example".to_owned()),
@@ -235,6 +236,7 @@ fn billing(version: u64, rib: Rib) -> Event {
 }
 
 mod attestations;
+mod confirmations;
 mod engagements;
 mod etats;
 mod mois;

@@ -1,7 +1,7 @@
 //! Lines that wait for a number or for bank details: after some days a person is told, because
 //! half-days stay owed even when the activity ended and nobody is reminded any more.
 
-use contracts::{Centimes, EngagementId};
+use contracts::{Centimes, EngagementId, Rib};
 use service::Effect;
 
 use super::close_about;
@@ -69,7 +69,11 @@ pub(super) fn signaler(
     }
     let tenue = month.vacations.values().filter_map(|s| s.tenue.as_ref());
     let tenue = tenue.into_iter().find(|t| t.engagement == *engagement);
-    let missing = if month.facturations.contains_key(engagement) { "rib" } else { "numero_am" };
+    let missing = match month.facturations.get(engagement) {
+        None => "numero_am",
+        Some((_, billing)) if billing.rib != Rib::Present => "rib",
+        Some(_) => "confirmation",
+    };
     let champs = [
         ("engagement", engagement.to_string()),
         ("manque", missing.to_owned()),

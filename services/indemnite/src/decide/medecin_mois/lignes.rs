@@ -12,7 +12,7 @@ use kernel::derive_id;
 use service::{Decision, Effect, Refusal};
 use uuid::Uuid;
 
-use super::{attente, fact_of, hand_over, settle};
+use super::{attente, confirmation, fact_of, hand_over, settle};
 use crate::{
     decide::{Cx, Decided, Effects, close_task, month_of, next, open_task},
     state::{LigneDue, MedecinMois, Origine, Sort, State, Tache, Tenue},
@@ -137,6 +137,25 @@ pub(in crate::decide) fn tache_fermee(
                 attente::armer(&mut month, &engagement, cx, &mut effects);
             }
         }
+        Tache::Confirmation(number) => {
+            let Some(confirme) = champs.get("choix").and_then(|text| confirmation::choix(text))
+            else {
+                return Err(Refusal::new("choix-inconnu", "« choix » : confirme ou conteste"));
+            };
+            confirmation::noter(&mut month, number, confirme, cx, &mut effects);
+        }
+        Tache::ConfirmationRefusee(number) => match decision {
+            None | Some("payer") => {
+                confirmation::noter(&mut month, number, true, cx, &mut effects);
+            }
+            Some("abandonner") => {
+                for ligne in confirmation::lignes(&month, number) {
+                    give_up(&mut month, ligne, par)?;
+                }
+                confirmation::transmettre(&mut month, number, cx, &mut effects);
+            }
+            Some(_) => return Err(unknown_decision("payer ou abandonner")),
+        },
         Tache::DoublePresence(_) | Tache::AVerifier(_) | Tache::PlafondDepasse => {}
     }
     Ok(next(State::MedecinMois(month), effects))

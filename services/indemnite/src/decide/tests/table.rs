@@ -74,6 +74,7 @@ fn events() -> Vec<(&'static str, Input<Indemnite>)> {
         ("oxoxxx", presence(true)),
         ("oxxoxx", asked(1, "0aaaaaaaaa", &[M])),
         ("xxxixx", Event::Attestee { question: 1, choix: Choix::Presents }),
+        ("xxxxxx", Event::Confirmee { question: 1, confirme: true }),
         ("oxxxox", given),
         // An existing statement ignores a second emission.
         ("oxxxxi", emettre),
@@ -94,8 +95,8 @@ fn others() -> Vec<(&'static str, Input<Indemnite>)> {
         ("iiiiii", wake("inconnu/9")),
         ("iioiii", wake("echeance/0aaaaaaaaa-2026-02-03")),
         ("iiiiii", wake("demander")),
-        ("ixxoxx", super::attestations::sent(1)),
-        ("ixxixx", super::attestations::sent(0)),
+        ("ixooxx", super::attestations::sent(1)),
+        ("ixiixx", super::attestations::sent(0)),
     ]
 }
 
