@@ -4,11 +4,14 @@
 //! identities, free texts and titles never leave this file's stack. One URL per site selects the
 //! secret: nothing in a body names its endpoint.
 
+use std::{sync::Arc, time::Duration};
+
 use axum::{
     Router,
     body::Bytes,
-    extract::{DefaultBodyLimit, Path, State},
+    extract::{DefaultBodyLimit, Path, Request, State, rejection::BytesRejection},
     http::{HeaderMap, StatusCode, header::CONTENT_TYPE},
+    middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
     routing::post,
 };
@@ -19,6 +22,7 @@ use kernel::Secret;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use service::Ingress;
 use sha2::{Digest, Sha256};
+use tokio::{sync::Semaphore, time::timeout};
 use uuid::Uuid;
 
 use crate::{
@@ -29,8 +33,17 @@ use crate::{
     wire::{AbsenceRecue, Agent, Corps, Entete, Meta, PlageRecue, RdvRecu, RoleRecu, StatutRdv},
 };
 
-/// Largest body accepted, in bytes: an appointment of several patients is about 10 kB.
-pub const CORPS_MAX: usize = 64 * 1024;
+/// Largest body accepted, in bytes: an appointment of several patients is about 10 kB, a collective
+/// one of fifty patients, each of them twice, about 150 kB.
+pub const CORPS_MAX: usize = 256 * 1024;
+
+/// Webhooks in hand at a time, over all sites: with [`CORPS_MAX`], what a flood may take of the
+/// memory. The others wait in their connections, their bodies unread.
+const EN_MAIN: usize = 64;
+
+/// Longest time for one webhook, the wait for its turn included: RDV Service Public gives up after
+/// 10 s (`WebhookJob::TIMEOUT`), and repeats.
+const DELAI: Duration = Duration::from_secs(8);
 
 /// What is subscribed to: no patient model. `Rdv` embeds patients all the same: see [`lire`].
 pub const ABONNEMENTS: [&str; 4] = ["rdv", "absence", "plage_ouverture", "agent_role"];
@@ -212,16 +225,38 @@ pub fn routes(config: &Config, ingress: &Ingress<RdvAgendaSync>) -> Router {
     Router::new()
         .route("/hooks/rdvsp/{lieu}", post(recevoir))
         .layer(DefaultBodyLimit::max(CORPS_MAX))
+        .layer(from_fn_with_state(Arc::new(Semaphore::new(EN_MAIN)), a_son_tour))
         .with_state(Entree { config: config.clone(), ingress: ingress.clone() })
+}
+
+/// Lets a few in at a time; a sender that is too slow, or comes too late, is told to come back.
+async fn a_son_tour(
+    State(places): State<Arc<Semaphore>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let taken = async {
+        let _place = places.acquire().await;
+        next.run(request).await
+    };
+    timeout(DELAI, taken).await.unwrap_or_else(|_| vide(StatusCode::SERVICE_UNAVAILABLE))
 }
 
 async fn recevoir(
     State(entree): State<Entree>,
     Path(lieu): Path<String>,
     headers: HeaderMap,
-    corps: Bytes,
+    corps: Result<Bytes, BytesRejection>,
 ) -> Response {
     let signature = headers.get("X-Lapin-Signature").and_then(|v| v.to_str().ok());
+    let corps = match corps {
+        Ok(corps) => corps,
+        Err(refus) => {
+            // Nobody knows who sent it: it is not kept, only noticed.
+            tracing::warn!(status = refus.status().as_u16(), "webhook too large, or cut short");
+            return vide(refus.status());
+        }
+    };
     // A site that is not one has no secret: the same answer as for a wrong signature.
     let Ok(lieu) = lieu.parse::<LieuId>() else { return vide(StatusCode::BAD_REQUEST) };
     if !signature_valide(&secret(&entree.config, &lieu), &corps, signature) {

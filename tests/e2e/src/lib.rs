@@ -5,11 +5,15 @@
 mod banc;
 mod cellule;
 mod doubles;
+mod envoyeur;
 mod porte;
 mod service;
+mod temoin;
 
 pub use banc::{Banc, SERVICES, Scenario};
 pub use cellule::{Cellule, code_et_texte};
 pub use doubles::{doubles, par_type};
+pub use envoyeur::{Bilan, Envoyeur, PATIENT, Rdv, corps, rdv_json};
 pub use porte::{Porte, reglages_ds};
 pub use service::Poste;
+pub use temoin::Temoin;

@@ -145,6 +145,11 @@ impl Poste {
         }
     }
 
+    /// Where it serves.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
     /// The URL of the database, in its own schema.
     pub fn base(&self) -> String {
         let mark = if self.base.expose().contains('?') { '&' } else { '?' };
