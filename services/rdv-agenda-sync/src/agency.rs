@@ -11,8 +11,8 @@ use serde::{Serialize, de::DeserializeOwned};
 use service::{Attempt, Equipment};
 
 use crate::{
-    config::Config,
-    jetons::Guichet,
+    config::{Config, NiveauAcces},
+    jetons::{Guichet, bloque},
     state::{Question, Reponse},
     webhook::{ABONNEMENTS, absence_de, adresse, secret},
     wire::{
@@ -20,6 +20,8 @@ use crate::{
         Racine, ReferenceExterne,
     },
 };
+
+mod lectures;
 
 /// Why RDV Service Public gave nothing usable.
 #[derive(Debug, thiserror::Error)]
@@ -51,7 +53,7 @@ impl From<Error> for Fault {
             Error::Jeton(fault) => fault,
             // A new access token is refused as well: the service agent was removed.
             Error::Http { source: HttpError::Status { status: 401, .. }, .. } => {
-                Self::permanent("rdv-agent-refuse", error)
+                bloque("rdv-agent-refuse", error)
             }
             // The service agent has no rights there, or the organisation's number is wrong (since
             // 2026 an unknown organisation answers 403 too): corrected by a person.
@@ -127,8 +129,15 @@ impl Client {
             Question::CreerMotif { organisation, lieu } => {
                 Reponse::Motif(self.creer_motif(*organisation, lieu.as_str(), relire).await?)
             }
-            Question::Inviter { organisation, courriel } => {
-                self.inviter(*organisation, courriel, relire).await?
+            Question::Inviter { organisation, courriel, niveau } => {
+                let niveau = niveau.unwrap_or(self.config.niveau_acces);
+                self.inviter(*organisation, courriel, niveau, relire).await?
+            }
+            Question::VerifierCompte => self.verifier().await?,
+            Question::Consentir { jetons } => self.consentir(jetons).await?,
+            Question::Constater(constat) => self.constater(constat).await?,
+            Question::Relever { organisation, du, au } => {
+                self.relever(*organisation, *du, *au).await?
             }
             Question::Courriel(_) => {
                 return Err(Fault::permanent("question-deplacee", "a mail is not for the API"));
@@ -188,13 +197,18 @@ impl Client {
         &self,
         organisation: i64,
         courriel: &str,
+        niveau: NiveauAcces,
         relire: bool,
     ) -> Result<Reponse, Error> {
         let connu = if relire { self.agent(organisation, courriel).await? } else { None };
         let agent = match connu {
             Some(agent) => agent,
-            None => self.inviter_nouveau(organisation, courriel).await?,
+            None => self.inviter_nouveau(organisation, courriel, niveau).await?,
         };
+        self.agent_absences(agent).await
+    }
+
+    async fn agent_absences(&self, agent: i64) -> Result<Reponse, Error> {
         // An agent that existed before may be away: absences are the agent's, not the site's.
         let lu_le: DateTime<Utc> = self.clock.now();
         let absences: Vec<AbsenceRecue> = self.liste("GET absences", "/absences", &[]).await?;
@@ -203,9 +217,14 @@ impl Client {
         Ok(Reponse::Agent { agent, lu_le, absences: absences.collect() })
     }
 
-    async fn inviter_nouveau(&self, organisation: i64, courriel: &str) -> Result<i64, Error> {
+    async fn inviter_nouveau(
+        &self,
+        organisation: i64,
+        courriel: &str,
+        niveau: NiveauAcces,
+    ) -> Result<i64, Error> {
         const APPEL: &str = "POST agents";
-        let access_level = self.config.niveau_acces.as_str();
+        let access_level = niveau.as_str();
         let organisation_ids = [organisation];
         let nouveau = NouvelAgent { email: courriel, organisation_ids, access_level };
         let invite = self.appeler(APPEL, Method::POST, "/agents", &[], Some(&nouveau)).await;

@@ -7,7 +7,7 @@ use chrono::NaiveTime;
 use contact::Echelle;
 use contracts::LieuId;
 use kernel::Secret;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Settings of `rdv-agenda-sync`.
 ///
@@ -19,9 +19,8 @@ use serde::Deserialize;
 /// credential_key = "fedcba9876543210fedcba9876543210"
 /// client_id = "relais"
 /// client_secret = "donné par RDV Service Public"
-/// # From the browser consent of the DNS's service agent; rotates by itself afterwards. Instead of
-/// # it: authorization_code and redirect_uri.
-/// refresh_token_initial = "consentement"
+/// # The consent of the DNS's service agent is given with « relais rdv login ». Instead of it:
+/// # refresh_token_initial, or authorization_code and redirect_uri.
 /// operations_par_minute = 12
 ///
 /// [api]
@@ -38,6 +37,10 @@ use serde::Deserialize;
 /// lieu = "api"
 /// motif = "api"
 /// agent = "api"
+///
+/// # Who manages the agenda of a site beside its doctors: they are invited as « admin ».
+/// [cogestionnaires]
+/// msp-demo = ["accueil@msp-demo.example"]
 ///
 /// [motif]
 /// nom = "Consultation de médecine générale"
@@ -59,7 +62,8 @@ pub struct Config {
     /// Authorization code of a consent just given, instead of `refresh_token_initial`.
     #[serde(default)]
     pub authorization_code: Option<Secret>,
-    /// The redirect URI of that consent.
+    /// Where a consent ends, as registered with the application; `<public_url>/rdv/consentement` by
+    /// default, a page that the service shows.
     #[serde(default)]
     pub redirect_uri: Option<String>,
     /// What the stored tokens are encrypted with; at least 32 characters.
@@ -102,6 +106,17 @@ pub struct Config {
     /// Days during which a past vacation is still corrected; 120 by default.
     #[serde(default = "retention_jours")]
     pub retention_jours: u32,
+    /// Paris time from which the sites are read again, one after the other over two hours; 02:00 by
+    /// default.
+    #[serde(default = "reconciliation_a")]
+    pub reconciliation_a: NaiveTime,
+    /// Days without a webhook of a site after which everything is asked for again, and its absence
+    /// told to the DNS; 7 by default.
+    #[serde(default = "silence_jours")]
+    pub silence_jours: u32,
+    /// Who manages the agenda of each site beside its doctors, by address.
+    #[serde(default)]
+    pub cogestionnaires: BTreeMap<LieuId, Vec<String>>,
     /// When an invited doctor who opened nothing is reminded, then the DNS told; after 7 and 14
     /// days, then 21, by default.
     #[serde(default)]
@@ -118,8 +133,11 @@ pub struct Capacites {
     pub lieu: Capacite,
     /// Creating the `motif`.
     pub motif: Capacite,
-    /// Inviting a doctor.
+    /// Inviting a doctor, or who else manages the agenda.
     pub agent: Capacite,
+    /// Reading agents, absences and appointments every night; `manual` when the service agent may
+    /// not.
+    pub lecture: Capacite,
 }
 
 /// Who does a step. Most of these endpoints are undocumented: each can be handed to a person.
@@ -134,7 +152,7 @@ pub enum Capacite {
 }
 
 /// Rights of an agent in an organisation (`agent_role.rb`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NiveauAcces {
     /// Own agenda, and colleagues of the same service.
@@ -194,10 +212,20 @@ impl Config {
         if self.authorization_code.is_some() && self.redirect_uri.is_none() {
             return Err("authorization_code : redirect_uri est nécessaire avec lui".to_owned());
         }
+        let minutes = self.reconciliation_a.signed_duration_since(NaiveTime::MIN).num_minutes();
+        if minutes > 20 * 60 {
+            return Err("reconciliation_a : 20:00 au plus tard, les sites se suivent".to_owned());
+        }
         if self.horizon_jours == 0 || self.operations_par_minute == 0 {
             return Err("horizon_jours et operations_par_minute : au moins 1".to_owned());
         }
         Ok(())
+    }
+
+    /// Where a consent ends.
+    pub fn retour(&self) -> String {
+        let base = self.public_url.trim_end_matches('/');
+        self.redirect_uri.clone().unwrap_or_else(|| format!("{base}{RETOUR}"))
     }
 
     /// Where a doctor manages the slots of a site.
@@ -206,6 +234,9 @@ impl Config {
         format!("{base}/admin/organisations/{organisation}/agent_agendas/{agent}")
     }
 }
+
+/// Path of the page where a consent ends.
+pub const RETOUR: &str = "/rdv/consentement";
 
 /// Fewest characters of a secret from which others are derived: 128 bits in hexadecimal.
 const SECRET_MIN: usize = 32;
@@ -235,6 +266,14 @@ fn realisation_a() -> NaiveTime {
 
 fn planning_a() -> NaiveTime {
     heure(18)
+}
+
+fn reconciliation_a() -> NaiveTime {
+    heure(2)
+}
+
+fn silence_jours() -> u32 {
+    7
 }
 
 fn horizon_jours() -> u32 {

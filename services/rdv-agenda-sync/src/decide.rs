@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Days, NaiveDate, NaiveTime, Utc};
+use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeDelta, Utc};
 use contact::Courriel;
 use contracts::{
     EngagementId,
@@ -14,12 +14,13 @@ use uuid::Uuid;
 
 use crate::{
     RdvAgendaSync,
-    state::{Etat, EtatTitulaires, Evenement, Question, cle_engagement},
+    state::{Etat, EtatCompte, EtatTitulaires, Evenement, Question, cle_engagement},
 };
 
+mod compte;
 mod engagement;
 mod lieu;
-mod planning;
+pub(crate) mod planning;
 mod titulaires;
 mod vacations;
 
@@ -29,6 +30,12 @@ type Decide = Result<Decision<RdvAgendaSync>, Refusal>;
 
 /// Who did a task that Relais saw done.
 const OBSERVE: &str = "observe";
+
+/// Reason of the wake-up that looks whether a person made what a task asks for.
+const CONSTAT: &str = "constat";
+
+/// How often that is looked at: a person who does not close the task makes nobody wait longer.
+const CONSTAT_HEURES: i64 = 6;
 
 /// Decides. See [`Service::decide`].
 pub(crate) fn decide(etat: Option<&Etat>, input: Input<RdvAgendaSync>, cx: &Cx<'_>) -> Decide {
@@ -49,6 +56,16 @@ pub(crate) fn decide(etat: Option<&Etat>, input: Input<RdvAgendaSync>, cx: &Cx<'
             titulaires::decide(EtatTitulaires::default(), input, cx)
         }
         (Some(Etat::Titulaires(etat)), input) => titulaires::decide(etat.clone(), input, cx),
+        (
+            None,
+            input @ Input::Event(
+                Evenement::VerifierCompte
+                | Evenement::Consentement { .. }
+                | Evenement::SiteSuivi { .. }
+                | Evenement::ReconcilierTout,
+            ),
+        ) => compte::decide(EtatCompte::default(), input, cx),
+        (Some(Etat::Compte(etat)), input) => compte::decide(etat.clone(), input, cx),
         (None, Input::Message { message, .. }) => Ok(engagement::ouvrir(message.activite(), cx)),
         (Some(Etat::Engagement(etat)), input) => engagement::decide((**etat).clone(), input, cx),
         // Nothing is known under this key: a webhook of a site that was never attached, a wake-up
@@ -120,6 +137,11 @@ fn courriel(courriel: Courriel) -> Effect<RdvAgendaSync> {
 
 fn wake(at: DateTime<Utc>, reason: &str) -> Effect<RdvAgendaSync> {
     Effect::WakeAt { at, reason: reason.to_owned() }
+}
+
+/// Looks for what a task asks for, later.
+fn constater_plus_tard(cx: &Cx<'_>) -> Effect<RdvAgendaSync> {
+    wake(cx.now + TimeDelta::hours(CONSTAT_HEURES), CONSTAT)
 }
 
 fn demain(jour: NaiveDate) -> NaiveDate {

@@ -5,7 +5,7 @@
 
 use chrono::{NaiveTime, TimeDelta};
 use contracts::{
-    Lieu,
+    Lieu, Plage,
     messages::{PlanningPublie, VacationAuPlanning},
 };
 use icalendar::{Calendar, Component, Event, EventLike, EventStatus, Property};
@@ -24,24 +24,27 @@ pub fn ics(planning: &PlanningPublie, lieu: &Lieu) -> String {
     }
     calendar.name(&format!("Médecins à {}", lieu.nom));
     for vacation in &planning.vacations {
-        for rang in 0..vacation.creneaux.len() {
-            calendar.push(evenement(planning, lieu, vacation, rang));
+        let slots = vacation.creneaux.iter().map(|creneau| (creneau, vacation.annulee));
+        let gone = vacation.retires.iter().map(|creneau| (creneau, true));
+        for (rang, (creneau, annule)) in slots.chain(gone).enumerate() {
+            calendar.push(evenement(planning, lieu, vacation, rang, (creneau, annule)));
         }
     }
     calendar.to_string()
 }
 
-/// One slot. Its UID is the vacation's and its rank in the day.
+/// One slot. Its UID is the vacation's and its rank in the day: a rank that was once sent is always
+/// there, cancelled if it must be, so that no calendar keeps it.
 fn evenement(
     planning: &PlanningPublie,
     lieu: &Lieu,
     vacation: &VacationAuPlanning,
     rang: usize,
+    (creneau, annule): (&Plage, bool),
 ) -> Event {
-    let creneau = vacation.creneaux[rang];
     // DTSTAMP is required and should be when this version was made: the day of the planning.
     let fait_le = paris_at(planning.du, NaiveTime::MIN) + TimeDelta::hours(18);
-    let statut = if vacation.annulee { EventStatus::Cancelled } else { EventStatus::Confirmed };
+    let statut = if annule { EventStatus::Cancelled } else { EventStatus::Confirmed };
     let place: Vec<_> = [&lieu.nom, &lieu.adresse, &lieu.commune]
         .into_iter()
         .filter(|part| !part.is_empty())
@@ -61,7 +64,6 @@ fn evenement(
 
 #[cfg(test)]
 mod tests {
-    use contracts::Plage;
     use icalendar::{CalendarComponent, CalendarDateTime, DatePerhapsTime};
 
     use super::*;
@@ -94,6 +96,7 @@ mod tests {
             ],
             annulee,
             version,
+            retires: vec![],
         }
     }
 
@@ -142,6 +145,61 @@ mod tests {
             "Maison de santé ; Vallée, Nord, 12, rue de la République prolongée jusqu'à la place \
              de l'Église, Ville-Fictive-sur-Rivière-aux-Longues-Berges"
         );
+    }
+
+    /// What another library than the one that writes reads: UID, SEQUENCE, status, start, place.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the reader's types, shown as they are")]
+    fn relire(text: &str) -> Vec<[String; 5]> {
+        use calcard::icalendar::{ICalendar, ICalendarComponentType, ICalendarProperty};
+        let calendar = ICalendar::parse(text).expect("a calendar");
+        let events = calendar.components.iter();
+        let events = events.filter(|c| c.component_type == ICalendarComponentType::VEvent);
+        let of = |c: &calcard::icalendar::ICalendarComponent, name: ICalendarProperty| {
+            let entry = c.property(&name).unwrap_or_else(|| panic!("{name:?} is missing"));
+            let text = entry.values.iter().map(|v| match v {
+                calcard::icalendar::ICalendarValue::Text(text) => text.clone(),
+                calcard::icalendar::ICalendarValue::Integer(n) => n.to_string(),
+                calcard::icalendar::ICalendarValue::PartialDateTime(t) => {
+                    t.to_rfc3339().expect("an instant")
+                }
+                other => format!("{other:?}"),
+            });
+            text.collect::<String>()
+        };
+        events
+            .map(|c| {
+                [
+                    of(c, ICalendarProperty::Uid),
+                    of(c, ICalendarProperty::Sequence),
+                    of(c, ICalendarProperty::Status),
+                    of(c, ICalendarProperty::Dtstart),
+                    of(c, ICalendarProperty::Location),
+                ]
+            })
+            .collect()
+    }
+
+    #[test]
+    fn an_independent_reader_follows_changes_and_cancellations() {
+        let mut planning = planning();
+        let first = relire(&ics(&planning, &lieu()));
+        assert_eq!(first.len(), 4);
+        assert_eq!(first[0][0], "abc123-2026-03-26-0@relais");
+        assert!(first[0][2].contains("Cancelled") && first[2][2].contains("Confirmed"));
+        // Winter time, then summer time.
+        assert_eq!(first[0][3], "2026-03-26T07:00:00Z");
+        assert_eq!(first[2][3], "2026-03-30T06:00:00Z");
+        assert!(first[0][4].starts_with("Maison de santé ; Vallée, Nord, 12, rue"), "{first:?}");
+        // The afternoon of the 30th goes away: its event is cancelled under the same UID.
+        let day = &mut planning.vacations[1];
+        let gone = day.creneaux.pop().expect("an afternoon");
+        (day.retires, day.version) = (vec![gone], 2);
+        let second = relire(&ics(&planning, &lieu()));
+        let uids = |all: &[[String; 5]]| all.iter().map(|e| e[0].clone()).collect::<Vec<_>>();
+        assert_eq!(uids(&second), uids(&first), "no UID disappears");
+        assert!(second[3][2].contains("Cancelled"), "{second:?}");
+        assert_eq!((first[3][1].as_str(), second[3][1].as_str()), ("1", "2"));
+        assert_eq!(second[3][3], first[3][3]);
     }
 
     #[test]

@@ -2,29 +2,51 @@
 //! rotate. They are stored encrypted, and stored *before* the new access token is used: Doorkeeper
 //! only kills the former refresh token at that first use.
 
-use aes_gcm::{
-    Aes256Gcm, KeyInit as _,
-    aead::{Aead, Nonce, Payload},
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
+
 use agency::{HttpClient, HttpError, RotatingToken, StoredToken};
 use chrono::{DateTime, TimeDelta, Utc};
-use hmac::{Hmac, Mac};
-use kernel::{Fault, Secret};
+use kernel::{Clock, Fault, Secret};
 use reqwest::Method;
 use serde::{Deserialize, Serialize};
 use service::Equipment;
-use sha2::Sha256;
 
+use self::{connexion::origine_de, sceau::Sceau};
 use crate::{
     config::Config,
     wire::{JetonRecu, JetonRefuse},
 };
+
+pub(crate) mod connexion;
+mod sceau;
+mod tour;
 
 /// Name of the credential in the store.
 pub(crate) const NOM: &str = "rdvsp-oauth";
 
 /// An access token is not presented in its last minute: a call lasts up to half of one.
 const MARGE: TimeDelta = TimeDelta::seconds(60);
+
+/// What only a person can end, of the account that Relais acts as. Calls wait meanwhile: nothing is
+/// to be replayed once it is done.
+pub(crate) const BLOCAGES: [&str; 5] = [
+    "rdv-consentement-absent",
+    "rdv-consentement-revoque",
+    "rdv-application-refusee",
+    "rdv-jetons-illisibles",
+    "rdv-agent-refuse",
+];
+
+/// How long a call waits for that person before it looks again.
+const ATTENTE: Duration = Duration::from_mins(10);
+
+/// A call that waits for a person.
+pub(crate) fn bloque(code: &'static str, source: impl Into<kernel::BoxError>) -> Fault {
+    Fault::Transient { code, retry_after: Some(ATTENTE), source: source.into() }
+}
 
 /// No usable token, and why a person is needed.
 #[derive(Debug, thiserror::Error)]
@@ -55,13 +77,13 @@ impl From<Error> for Fault {
             // 429, 5xx, no answer: the same classes as any other call.
             Error::Http(http) => Self::from(http),
             // Doorkeeper: `invalid_grant`. Nobody but a person with a browser can consent again.
-            Error::Revoque => Self::permanent("rdv-consentement-revoque", error),
-            Error::SansConsentement => Self::permanent("rdv-consentement-absent", error),
+            Error::Revoque => bloque("rdv-consentement-revoque", error),
+            Error::SansConsentement => bloque("rdv-consentement-absent", error),
             // `invalid_client`, `unauthorized_client`: the application's registration is wrong.
             Error::Application(_) | Error::SansRenouvellement => {
-                Self::permanent("rdv-application-refusee", error)
+                bloque("rdv-application-refusee", error)
             }
-            Error::Cle => Self::permanent("rdv-jetons-illisibles", error),
+            Error::Cle => bloque("rdv-jetons-illisibles", error),
             // A proxy's page instead of JSON passes with time.
             Error::Illisible(_) => Self::transient("rdv-reponse-illisible", error),
         }
@@ -70,7 +92,7 @@ impl From<Error> for Fault {
 
 /// The tokens; never printed.
 #[derive(Clone, Serialize, Deserialize)]
-struct Jetons {
+pub(crate) struct Jetons {
     /// Bearer token; empty before the first exchange.
     acces: String,
     expire_le: DateTime<Utc>,
@@ -82,45 +104,107 @@ struct Jetons {
     origine: String,
 }
 
+impl Jetons {
+    /// Before any exchange.
+    fn depart(origine: String) -> Self {
+        let (acces, renouvellement) = (String::new(), String::new());
+        Self { acces, expire_le: DateTime::UNIX_EPOCH, renouvellement, code: false, origine }
+    }
+}
+
 /// Gives access tokens, refreshed by one caller and one replica at a time.
 pub(crate) struct Guichet {
     http: HttpClient,
     config: Config,
     equipment: Equipment,
-    jetons: RotatingToken<Jetons>,
+    sceau: Sceau,
+    jetons: Mutex<Arc<RotatingToken<Jetons>>>,
+    /// A refresh token that was refused for good: it is not presented again.
+    refuse: Mutex<Option<Secret>>,
 }
 
 impl Guichet {
     pub(crate) fn new(http: HttpClient, config: Config, equipment: Equipment) -> Self {
-        Self { http, config, equipment, jetons: RotatingToken::new() }
+        let sceau = Sceau::new(&config.credential_key);
+        Self { http, config, equipment, sceau, jetons: Mutex::default(), refuse: Mutex::default() }
     }
 
     /// An access token, other than `refuse`, which RDV Service Public has just refused.
     pub(crate) async fn acces(&self, refuse: Option<&Secret>) -> Result<Secret, Fault> {
-        match self.obtenir(refuse).await {
-            // Another replica may have presented the same refresh token a moment before.
-            Err(fault) if fault.code() == "rdv-consentement-revoque" => {
-                let theirs = self.lire().await?.map(|t| t.credential);
-                match theirs.filter(|j| self.valable(j, refuse)) {
-                    Some(_) => self.obtenir(refuse).await,
-                    None => Err(fault),
-                }
-            }
-            other => other,
-        }
-    }
-
-    async fn obtenir(&self, refuse: Option<&Secret>) -> Result<Secret, Fault> {
-        let jetons = self
-            .jetons
+        let tour = Mutex::new(None);
+        let jetons = Arc::clone(&self.jetons.lock().unwrap_or_else(PoisonError::into_inner));
+        let obtenu = jetons
             .get(
                 |jetons| self.valable(jetons, refuse),
                 || self.lire(),
-                |jetons| self.echanger(jetons),
+                |jetons| self.a_son_tour(jetons, refuse, &tour),
                 |version, jetons| self.ranger(version, jetons),
             )
-            .await?;
-        Ok(Secret::new(jetons.acces))
+            .await;
+        // Only once the new tokens are stored may another replica look.
+        let tour = tour.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if let Some(tour) = tour {
+            tour::rendre(&self.equipment, tour).await;
+        }
+        Ok(Secret::new(obtenu?.acces))
+    }
+
+    /// Keeps the tokens of a consent that was just given, encrypted by `relais rdv login`.
+    pub(crate) async fn consentir(&self, jetons: &str) -> Result<(), Fault> {
+        let sealed = hex::decode(jetons).ok();
+        let opened = sealed.as_deref().and_then(|sealed| self.sceau.ouvrir(sealed));
+        let (Some(sealed), Some(_)) = (sealed, opened) else {
+            // Another key than this service's: the command ran with another configuration.
+            return Err(Fault::permanent("rdv-jetons-illisibles", Error::Cle));
+        };
+        let tour = tour::prendre(&self.equipment).await?;
+        let kept = self.deposer(&sealed).await;
+        tour::rendre(&self.equipment, tour).await;
+        kept?;
+        // What is in memory is another consent's.
+        *self.jetons.lock().unwrap_or_else(PoisonError::into_inner) = Arc::default();
+        Ok(())
+    }
+
+    async fn deposer(&self, sealed: &[u8]) -> Result<(), Fault> {
+        let known = self.equipment.store.credential(NOM).await;
+        let known = known.map_err(|e| Error::Coffre(e.into()))?;
+        let version = known.map(|(version, _)| version);
+        let kept = self.equipment.store.put_credential(NOM, version, sealed).await;
+        if kept.map_err(|e| Error::Coffre(e.into()))? {
+            return Ok(());
+        }
+        Err(Fault::transient("jeton-concurrent", "replaced by another replica"))
+    }
+
+    /// Exchanges the tokens when nobody else does; another replica may have done it meanwhile.
+    async fn a_son_tour(
+        &self,
+        jetons: Jetons,
+        refuse: Option<&Secret>,
+        tour: &Mutex<Option<tour::Tour>>,
+    ) -> Result<Jetons, Fault> {
+        let taken = tour::prendre(&self.equipment).await?;
+        *tour.lock().unwrap_or_else(PoisonError::into_inner) = Some(taken);
+        let courants = self.lire().await?.map_or_else(|| jetons.clone(), |t| t.credential);
+        if self.valable(&courants, refuse) {
+            return Ok(courants);
+        }
+        if courants.renouvellement != jetons.renouvellement {
+            return Err(Fault::transient("jeton-concurrent", "replaced by another replica"));
+        }
+        let known = |refuse: &Option<Secret>| {
+            refuse.as_ref().is_some_and(|r| r.same(&jetons.renouvellement))
+        };
+        if known(&self.refuse.lock().unwrap_or_else(PoisonError::into_inner)) {
+            return Err(Error::Revoque.into());
+        }
+        let presented = Secret::new(jetons.renouvellement.clone());
+        let fresh = echanger(&self.http, &self.config, &self.equipment.clock, jetons).await;
+        if matches!(fresh, Err(Error::Revoque)) {
+            *self.refuse.lock().unwrap_or_else(PoisonError::into_inner) = Some(presented);
+        }
+        Ok(fresh?)
     }
 
     fn valable(&self, jetons: &Jetons, refuse: Option<&Secret>) -> bool {
@@ -134,14 +218,8 @@ impl Guichet {
         let refresh = self.config.refresh_token_initial.as_ref().map(|s| (s, false));
         let (secret, code) =
             refresh.or(self.config.authorization_code.as_ref().map(|s| (s, true)))?;
-        let origine = hex::encode(self.mac("origine", secret.expose().as_bytes()));
-        Some(Jetons {
-            acces: String::new(),
-            expire_le: DateTime::UNIX_EPOCH,
-            renouvellement: secret.expose().to_owned(),
-            code,
-            origine,
-        })
+        let depart = Jetons::depart(origine_de(&self.config, &self.sceau));
+        Some(Jetons { renouvellement: secret.expose().to_owned(), code, ..depart })
     }
 
     async fn lire(&self) -> Result<Option<StoredToken<Jetons>>, Fault> {
@@ -153,7 +231,7 @@ impl Guichet {
                 Ok(Some(StoredToken { version: None, credential }))
             }
             Some((version, sealed)) => {
-                let opened = self.ouvrir(&sealed);
+                let opened = self.sceau.ouvrir(&sealed);
                 let credential = match (opened, configured) {
                     // A consent given since then replaces what is stored, readable or not.
                     (Some(kept), Some(new)) if kept.origine != new.origine => new,
@@ -167,72 +245,45 @@ impl Guichet {
     }
 
     async fn ranger(&self, version: Option<i64>, jetons: Jetons) -> Result<bool, Fault> {
-        let sealed = self.fermer(&jetons);
+        let sealed = self.sceau.fermer(&jetons);
         let stored = self.equipment.store.put_credential(NOM, version, &sealed).await;
         Ok(stored.map_err(|e| Error::Coffre(e.into()))?)
     }
+}
 
-    /// `POST /oauth/token`, form-urlencoded (`enforce_content_type`).
-    async fn echanger(&self, jetons: Jetons) -> Result<Jetons, Fault> {
-        let mut form = vec![
-            ("client_id", self.config.client_id.as_str()),
-            ("client_secret", self.config.client_secret.expose()),
-        ];
-        if jetons.code {
-            form.push(("grant_type", "authorization_code"));
-            form.push(("code", &jetons.renouvellement));
-            form.push(("redirect_uri", self.config.redirect_uri.as_deref().unwrap_or_default()));
-        } else {
-            form.push(("grant_type", "refresh_token"));
-            form.push(("refresh_token", &jetons.renouvellement));
-        }
-        let asked_at = self.equipment.clock.now();
-        let request = self.http.request(Method::POST, "/oauth/token").form(&form);
-        let answer = self.http.send(request).await.map_err(refus)?;
-        let recu: JetonRecu = serde_json::from_slice(&answer.body).map_err(Error::Illisible)?;
-        // Without rotation the former one stays good; after a code there must be one.
-        let renouvellement = match recu.refresh_token {
-            Some(new) => new,
-            None if !jetons.code => jetons.renouvellement,
-            None => return Err(Error::SansRenouvellement.into()),
-        };
-        let expire_le = asked_at + TimeDelta::seconds(recu.expires_in.clamp(0, 366 * 86_400));
-        let origine = jetons.origine;
-        Ok(Jetons { acces: recu.access_token, expire_le, renouvellement, code: false, origine })
+/// `POST /oauth/token`, form-urlencoded (`enforce_content_type`).
+async fn echanger(
+    http: &HttpClient,
+    config: &Config,
+    clock: &Clock,
+    jetons: Jetons,
+) -> Result<Jetons, Error> {
+    let retour = config.retour();
+    let mut form = vec![
+        ("client_id", config.client_id.as_str()),
+        ("client_secret", config.client_secret.expose()),
+    ];
+    if jetons.code {
+        form.push(("grant_type", "authorization_code"));
+        form.push(("code", &jetons.renouvellement));
+        form.push(("redirect_uri", &retour));
+    } else {
+        form.push(("grant_type", "refresh_token"));
+        form.push(("refresh_token", &jetons.renouvellement));
     }
-
-    fn mac(&self, usage: &str, data: &[u8]) -> [u8; 32] {
-        let key = self.config.credential_key.expose().as_bytes();
-        let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC accepts keys of any length");
-        mac.update(usage.as_bytes());
-        mac.update(&[0]);
-        mac.update(data);
-        mac.finalize().into_bytes().into()
-    }
-
-    fn chiffre(&self) -> Aes256Gcm {
-        Aes256Gcm::new(&self.mac("chiffrement", b"").into())
-    }
-
-    /// AES-256-GCM. The nonce is derived from the text under a key of its own: two texts never
-    /// share one but by a collision of 96 bits, and the same text gives the same bytes.
-    fn fermer(&self, jetons: &Jetons) -> Vec<u8> {
-        let text = serde_json::to_vec(jetons).expect("tokens are strings: they encode");
-        let mut nonce = [0_u8; 12];
-        nonce.copy_from_slice(&self.mac("nonce", &text)[..12]);
-        let payload = Payload { msg: &text, aad: NOM.as_bytes() };
-        let sealed = self.chiffre().encrypt(&Nonce::<Aes256Gcm>::from(nonce), payload);
-        let sealed = sealed.expect("a text of some hundred bytes is far below the limit of GCM");
-        [&nonce[..], &sealed].concat()
-    }
-
-    fn ouvrir(&self, sealed: &[u8]) -> Option<Jetons> {
-        let (nonce, sealed) = sealed.split_at_checked(12)?;
-        let nonce: [u8; 12] = nonce.try_into().ok()?;
-        let payload = Payload { msg: sealed, aad: NOM.as_bytes() };
-        let text = self.chiffre().decrypt(&Nonce::<Aes256Gcm>::from(nonce), payload).ok()?;
-        serde_json::from_slice(&text).ok()
-    }
+    let asked_at = clock.now();
+    let request = http.request(Method::POST, "/oauth/token").form(&form);
+    let answer = http.send(request).await.map_err(refus)?;
+    let recu: JetonRecu = serde_json::from_slice(&answer.body).map_err(Error::Illisible)?;
+    // Without rotation the former one stays good; after a code there must be one.
+    let renouvellement = match recu.refresh_token {
+        Some(new) => new,
+        None if !jetons.code => jetons.renouvellement,
+        None => return Err(Error::SansRenouvellement),
+    };
+    let expire_le = asked_at + TimeDelta::seconds(recu.expires_in.clamp(0, 366 * 86_400));
+    let origine = jetons.origine;
+    Ok(Jetons { acces: recu.access_token, expire_le, renouvellement, code: false, origine })
 }
 
 /// RFC 6749, 5.2: 400 or 401 with a code in JSON.

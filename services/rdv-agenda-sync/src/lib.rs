@@ -17,8 +17,8 @@ pub mod wire;
 
 use std::time::Duration;
 
-use contact::Mailer;
-use contracts::LieuId;
+use contact::{Lien, Mailer};
+use contracts::{LieuId, Referentiel};
 use kernel::Fault;
 use service::{
     Attempt, Context, Decision, Equipment, Etape, Ingress, Input, Limit, OperatorAction, Refusal,
@@ -29,10 +29,14 @@ use uuid::Uuid;
 use crate::{
     agency::Client,
     config::Config,
-    state::{AGENCE, Entrant, Etat, Evenement, Question, Reponse, cle_engagement},
+    state::{
+        AGENCE, AGENCE_COMPTE, CLE_COMPTE, Entrant, Etat, Evenement, Question, Reponse,
+        cle_engagement,
+    },
 };
 
 pub use ics::ics;
+pub use jetons::connexion::{Connexion, Consentement, RetourError};
 
 /// The service.
 pub struct RdvAgendaSync {
@@ -77,17 +81,36 @@ impl Service for RdvAgendaSync {
             | Question::Resynchroniser { .. }
             | Question::CreerLieu { .. }
             | Question::CreerMotif { .. }
+            | Question::VerifierCompte
+            | Question::Consentir { .. }
+            | Question::Constater(_)
+            | Question::Relever { .. }
             | Question::Inviter { .. } => self.client.demander(ask, attempt).await,
         }
     }
 
     fn limits(config: &Config) -> Vec<(&'static str, Limit)> {
         let calls = config.operations_par_minute;
-        vec![(AGENCE, Limit { in_flight: 4, calls, window: Duration::from_mins(1) })]
+        let window = Duration::from_mins(1);
+        vec![
+            (AGENCE, Limit { in_flight: 4, calls, window }),
+            (AGENCE_COMPTE, Limit { in_flight: 1, calls: 6, window }),
+        ]
+    }
+
+    fn boot(_: &Config) -> Vec<(String, Evenement)> {
+        vec![(CLE_COMPTE.to_owned(), Evenement::VerifierCompte)]
     }
 
     fn routes(config: &Config, ingress: &Ingress<Self>) -> axum::Router {
         webhook::routes(config, ingress)
+    }
+
+    fn question(state: Option<&Etat>, lien: &Lien, _: &Referentiel) -> Option<contact::Question> {
+        match state? {
+            Etat::Planning(etat) => decide::planning::page(etat, lien),
+            Etat::Lieu(_) | Etat::Titulaires(_) | Etat::Engagement(_) | Etat::Compte(_) => None,
+        }
     }
 
     fn etape(state: &Etat) -> Option<Etape> {
@@ -117,10 +140,16 @@ impl Service for RdvAgendaSync {
                 Evenement::CorrigerOrganisation { organisation: organisation()? }
             }
             "resynchroniser" => Evenement::Resynchroniser,
+            "reconcilier" if action.cle == CLE_COMPTE => Evenement::ReconcilierTout,
+            "reconcilier" => Evenement::Reconcilier,
+            "consentir" if action.cle == CLE_COMPTE => {
+                let jetons = action.champs.get("jetons").ok_or("champ jetons manquant")?;
+                Evenement::Consentement { jetons: jetons.clone() }
+            }
             autre => return Err(format!("{} ne connaît pas l'action « {autre} »", Self::NAME)),
         };
         let site = action.cle.strip_prefix("lieu/").is_some_and(|l| l.parse::<LieuId>().is_ok());
-        if !site && !matches!(evenement, Evenement::TacheFaite { .. }) {
+        if !site && action.cle != CLE_COMPTE && !matches!(evenement, Evenement::TacheFaite { .. }) {
             return Err("cette action concerne un lieu : clé lieu/<identifiant>".to_owned());
         }
         Ok((action.cle.clone(), evenement))

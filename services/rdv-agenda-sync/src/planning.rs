@@ -53,6 +53,11 @@ impl Regle {
                 None => parts.push(part),
             }
         }
+        // Theirs are weekly or monthly; finer ones would only be long to compute.
+        let fin = ["FREQ=SECONDLY", "FREQ=MINUTELY", "FREQ=HOURLY"];
+        if parts.iter().any(|p| fin.iter().any(|f| p.eq_ignore_ascii_case(f))) {
+            return Err(RegleError::Illisible);
+        }
         let regle = Self { regle: parts.join(";"), jusque };
         // Once checked, the rule only fails to build when it ends before it begins.
         Self { jusque: None, ..regle.clone() }.set(premier_jour).ok_or(RegleError::Illisible)?;
@@ -203,6 +208,21 @@ impl<T: PartialEq> Historique<T> {
         !self.versions.is_empty()
     }
 
+    /// Forgets the versions before `jour` that say what the one before them says: every replay adds
+    /// one. The later ones stay, for what is in flight may come between them.
+    fn condenser(&mut self, jour: NaiveDate) {
+        let mut avant: Option<NaiveDate> = None;
+        let days: Vec<_> = self.versions.range(..jour).map(|(day, _)| *day).collect();
+        for day in days {
+            let same = avant.is_some_and(|a| self.versions[&a].1 == self.versions[&day].1);
+            if same {
+                self.versions.remove(&day);
+            } else {
+                avant = Some(day);
+            }
+        }
+    }
+
     /// Whether a version can still matter on `jour` or later.
     fn sert(&self, jour: NaiveDate, depasse: impl Fn(&T) -> bool) -> bool {
         self.versions.iter().any(|(day, (_, c))| c.as_ref().map_or(*day >= jour, &depasse))
@@ -213,7 +233,7 @@ impl<T: PartialEq> Historique<T> {
     }
 
     /// The last version's content, removed or not.
-    fn dernier(&self) -> Option<&T> {
+    pub fn dernier(&self) -> Option<&T> {
         self.versions.values().next_back().and_then(|(_, contenu)| contenu.as_ref())
     }
 }
@@ -265,8 +285,10 @@ impl Ouvertures {
     }
 
     /// Forgets what no day from `jour` on can see. A removal is kept that long too: what was in
-    /// flight may still come after it.
-    pub fn elaguer(&mut self, jour: NaiveDate) {
+    /// flight may still come after it. Nothing said before `rien_en_vol` is in flight any more.
+    pub fn elaguer(&mut self, jour: NaiveDate, rien_en_vol: NaiveDate) {
+        self.plages.values_mut().for_each(|h| h.condenser(rien_en_vol));
+        self.absences.values_mut().for_each(|h| h.condenser(rien_en_vol));
         let veille = jour.pred_opt().unwrap_or(jour);
         self.plages.retain(|_, h| h.elaguer(jour) && h.sert(jour, |p| p.depasse(veille)));
         self.absences.retain(|_, h| h.elaguer(jour) && h.sert(jour, |a| a.depasse(veille)));

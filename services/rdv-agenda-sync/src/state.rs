@@ -3,7 +3,7 @@
 //! its agenda (`engagement/<id>`). A site may have a hundred doctors and thousands of appointments:
 //! what changes often is apart, so that a webhook reads and writes little.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use contracts::{
@@ -21,7 +21,13 @@ use crate::{
 mod echanges;
 mod etapes;
 
-pub use echanges::{AGENCE, Entrant, Evenement, INVITER, PROVISION, Question, Reponse};
+pub use echanges::{
+    AGENCE, AGENCE_COMPTE, CONSTATER, Constat, Entrant, Evenement, INVITER, PROVISION, Question,
+    RELEVER, Releve, Reponse, VERIFIER,
+};
+
+/// Key of the state of the account that Relais acts as.
+pub const CLE_COMPTE: &str = "compte/rdvsp";
 
 /// Key of a site's state.
 pub fn cle_lieu(lieu: &LieuId) -> String {
@@ -59,6 +65,21 @@ pub enum Etat {
     Titulaires(EtatTitulaires),
     /// An engagement.
     Engagement(Box<EtatEngagement>),
+    /// The account that Relais acts as.
+    Compte(EtatCompte),
+}
+
+/// The account that Relais acts as, and the sites that are read with it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EtatCompte {
+    /// It was looked at.
+    pub verifie: bool,
+    /// What stands in the way, for a person.
+    pub blocage: Option<String>,
+    /// The open task about it.
+    pub tache: Option<Uuid>,
+    /// The sites that are ready.
+    pub lieux: BTreeSet<LieuId>,
 }
 
 /// A site: its organisation on RDV Service Public, who works there.
@@ -72,6 +93,38 @@ pub struct EtatLieu {
     pub engagements: BTreeMap<EngagementId, Rattachement>,
     /// What concerns agents that no engagement knows (yet): the latest of each record.
     pub orphelins: BTreeMap<String, Observation>,
+    /// Whether webhooks still come.
+    #[serde(default)]
+    pub veille: Veille,
+    /// Who manages the agenda beside the doctors, by address in lower case.
+    #[serde(default)]
+    pub cogestion: BTreeMap<String, Cogestion>,
+}
+
+/// Whether webhooks of a site still come.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Veille {
+    /// Since when it is watched; every night from then on.
+    pub depuis: Option<DateTime<Utc>>,
+    /// When a webhook last came.
+    pub dernier_signe: Option<DateTime<Utc>>,
+    /// When everything was asked for again, because none came.
+    pub rejeu_demande_le: Option<DateTime<Utc>>,
+    /// The open task that says so.
+    pub tache: Option<Uuid>,
+}
+
+/// Somebody who manages the agenda of a site beside its doctors.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cogestion {
+    /// The agent, once invited.
+    pub agent: Option<i64>,
+    /// Of the freshest webhook about the agent's rights.
+    pub role_vu: Option<DateTime<Utc>>,
+    /// The rights were seen removed.
+    pub perdue: bool,
+    /// Open tasks, by template.
+    pub taches: BTreeMap<String, Uuid>,
 }
 
 /// The planning of a site.

@@ -12,8 +12,8 @@ use axum::{
     extract::{DefaultBodyLimit, Path, Request, State, rejection::BytesRejection},
     http::{HeaderMap, StatusCode, header::CONTENT_TYPE},
     middleware::{Next, from_fn_with_state},
-    response::{IntoResponse, Response},
-    routing::post,
+    response::{Html, IntoResponse, Response},
+    routing::{get, post},
 };
 use chrono::{DateTime, NaiveDate, Utc};
 use contracts::LieuId;
@@ -27,7 +27,7 @@ use uuid::Uuid;
 
 use crate::{
     RdvAgendaSync,
-    config::Config,
+    config::{Config, RETOUR},
     planning::{Absence, PlageOuverte, Regle, RegleError},
     state::{Evenement, cle_lieu},
     wire::{AbsenceRecue, Agent, Corps, Entete, Meta, PlageRecue, RdvRecu, RoleRecu, StatutRdv},
@@ -190,6 +190,18 @@ pub fn absence_de(a: &AbsenceRecue) -> Option<Absence> {
     })
 }
 
+/// An absence that was read; `None` when its recurrence cannot be.
+pub(crate) fn absence_vue(a: &AbsenceRecue, lu_le: DateTime<Utc>) -> Option<Observation> {
+    let fait = Fait::Absence(Some(absence_de(a)?));
+    Some(Observation { id: a.id, horodatage: lu_le, agents: vec![a.agent.clone()], fait })
+}
+
+/// An appointment that was read.
+pub(crate) fn rdv_vu(r: RdvRecu, lu_le: DateTime<Utc>) -> Observation {
+    let rdv = Rdv { debut: r.starts_at, fin: r.ends_at, statut: r.status };
+    Observation { id: r.id, horodatage: lu_le, agents: r.agents, fait: Fait::Rdv(Some(rdv)) }
+}
+
 fn absence(corps: &[u8], meta: &Meta) -> Option<Observation> {
     let a: AbsenceRecue = data(corps)?;
     let absence = absence_de(&a)?;
@@ -226,7 +238,15 @@ pub fn routes(config: &Config, ingress: &Ingress<RdvAgendaSync>) -> Router {
         .route("/hooks/rdvsp/{lieu}", post(recevoir))
         .layer(DefaultBodyLimit::max(CORPS_MAX))
         .layer(from_fn_with_state(Arc::new(Semaphore::new(EN_MAIN)), a_son_tour))
+        .route(RETOUR, get(consentement))
         .with_state(Entree { config: config.clone(), ingress: ingress.clone() })
+}
+
+/// Where a consent ends in a browser: the address of this page is what `relais rdv login` waits for.
+async fn consentement() -> Response {
+    let texte = "Copiez l’adresse complète de cette page, telle que la montre votre navigateur, dans \
+                 le terminal où la commande « relais rdv login » l’attend. Elle ne sert qu’une fois.";
+    (contact::EN_TETES, Html(contact::page_erreur("Dernière étape", texte))).into_response()
 }
 
 /// Lets a few in at a time; a sender that is too slow, or comes too late, is told to come back.

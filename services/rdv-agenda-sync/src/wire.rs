@@ -4,8 +4,24 @@
 //! Its answers vary from one endpoint and version to the next (a root key or none, `object` beside
 //! a `warning`): they are read leniently.
 
-use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, Utc};
 use serde::{Deserialize, Deserializer, Serialize, de};
+
+/// A day that can be one of an agenda: outside these years it is a mistake, or a trap for the
+/// computation of recurrences.
+fn de_jour<'de, D: Deserializer<'de>>(source: D) -> Result<NaiveDate, D::Error> {
+    let day = NaiveDate::deserialize(source)?;
+    if (2000..2200).contains(&day.year()) {
+        return Ok(day);
+    }
+    Err(de::Error::custom("not a day of an agenda"))
+}
+
+fn de_jour_ou_rien<'de, D: Deserializer<'de>>(source: D) -> Result<Option<NaiveDate>, D::Error> {
+    #[derive(Deserialize)]
+    struct Jour(#[serde(deserialize_with = "de_jour")] NaiveDate);
+    Ok(Option::<Jour>::deserialize(source)?.map(|jour| jour.0))
+}
 
 /// An instant as RDV Service Public writes it: `2024-10-03 12:44:33 +0200`, or ISO 8601.
 pub fn instant(text: &str) -> Option<DateTime<Utc>> {
@@ -70,6 +86,8 @@ pub struct Page<T> {
         alias = "agents",
         alias = "lieux",
         alias = "motifs",
+        alias = "organisations",
+        alias = "rdvs",
         alias = "webhook_endpoints"
     )]
     pub collection: Vec<T>,
@@ -241,6 +259,7 @@ pub struct PlageRecue {
     /// Whose.
     pub agent: Agent,
     /// First day.
+    #[serde(deserialize_with = "de_jour")]
     pub first_day: NaiveDate,
     /// Start, in Paris.
     #[serde(deserialize_with = "de_heure")]
@@ -261,9 +280,10 @@ pub struct AbsenceRecue {
     /// Whose. (`organisation` is the agent's first one, not a link: not read.)
     pub agent: Agent,
     /// First day.
+    #[serde(deserialize_with = "de_jour")]
     pub first_day: NaiveDate,
     /// Last day.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "de_jour_ou_rien")]
     pub end_day: Option<NaiveDate>,
     /// Start, in Paris.
     #[serde(deserialize_with = "de_heure")]
@@ -276,7 +296,7 @@ pub struct AbsenceRecue {
     pub rrule: Option<String>,
 }
 
-/// `Rdv`, without a word about who comes.
+/// `Rdv`, without a word about who comes; also an element of `GET /organisations/{id}/rdvs`.
 #[derive(Debug, Deserialize)]
 pub struct RdvRecu {
     /// Its id.

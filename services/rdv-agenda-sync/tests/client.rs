@@ -35,7 +35,11 @@ fn questions(organisation: i64) -> [Question; 4] {
             longitude: 3.0,
         },
         Question::CreerMotif { organisation, lieu: lieu() },
-        Question::Inviter { organisation, courriel: "Medecin@exemple.example".to_owned() },
+        Question::Inviter {
+            organisation,
+            courriel: "Medecin@exemple.example".to_owned(),
+            niveau: None,
+        },
     ]
 }
 
@@ -139,14 +143,15 @@ async fn an_agent_is_found_on_a_later_page_and_absences_come_along() {
     let service = service(&banc);
     for n in 0..105 {
         let courriel = format!("medecin-{n}@exemple.example");
-        let question = Question::Inviter { organisation, courriel };
+        let question = Question::Inviter { organisation, courriel, niveau: None };
         demander(&service, &question, Attempt::First).await.expect("invited");
     }
     let courriel = "medecin-3@exemple.example";
     let (day, noon) = ("2026-03-05".parse().expect("date"), "12:00:00".parse().expect("time"));
     let evening = "18:00:00".parse().expect("time");
     banc.simulateur.ajouter_absence(courriel, day, noon, day, evening).expect("known");
-    let question = Question::Inviter { organisation: autre, courriel: courriel.to_owned() };
+    let question =
+        Question::Inviter { organisation: autre, courriel: courriel.to_owned(), niveau: None };
     let answer = demander(&service, &question, Attempt::First).await.expect("invited");
     let Reponse::Agent { absences, .. } = answer else { panic!("{answer:?}") };
     assert_eq!(absences.len(), 1, "a person who exists already may be away");
@@ -163,7 +168,7 @@ async fn somebody_with_an_account_gets_no_second_invitation() {
     let courriel = "medecin@exemple.example".to_owned();
     for nom in ["Une MSP", "Une autre"] {
         let organisation = banc.simulateur.creer_organisation(nom);
-        let question = Question::Inviter { organisation, courriel: courriel.clone() };
+        let question = Question::Inviter { organisation, courriel: courriel.clone(), niveau: None };
         demander(&service, &question, Attempt::First).await.expect("invited");
     }
     let seen = seen.lock().expect("lock").clone();
@@ -251,7 +256,8 @@ async fn a_revoked_consent_needs_a_person_and_a_new_one_is_taken() {
     banc.simulateur.revoquer_consentement();
     let fault = demander(&service(&banc), question, Attempt::First).await.expect_err("revoked");
     assert_eq!(fault.code(), "rdv-consentement-revoque");
-    assert!(matches!(fault, Fault::Permanent { .. }));
+    // The call waits for a person; nothing is to be replayed afterwards.
+    assert!(matches!(fault, Fault::Transient { retry_after: Some(_), .. }), "{}", fault.chain());
     let mut config = banc.config("http://127.0.0.1:9");
     config.refresh_token_initial = Some(Secret::new(banc.simulateur.consentir()));
     let renewed = RdvAgendaSync::new(&config, &equipment(&banc)).expect("valid");

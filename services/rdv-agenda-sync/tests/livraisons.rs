@@ -58,7 +58,7 @@ async fn a_failed_delivery_is_repeated_n4_seconds_later_with_a_fresh_body() {
     let courriel = "medecin@exemple.example".to_owned();
     let lieu = "msp-demo".parse().expect("id");
     for question in [
-        Question::Inviter { organisation, courriel: courriel.clone() },
+        Question::Inviter { organisation, courriel: courriel.clone(), niveau: None },
         Question::EnregistrerWebhook { lieu, organisation },
     ] {
         service.ask(&question, uuid::Uuid::nil(), Attempt::First).await.expect("done");

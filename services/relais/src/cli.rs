@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::{
     operations::{
-        cli::{FailuresCommande, TasksCommande},
+        cli::{FailuresCommande, RdvCommande, TasksCommande},
         indemnites::cli::IndemniteCommande,
     },
     rpps::cli::RppsCommande,
@@ -46,6 +46,9 @@ pub(crate) enum Commande {
     /// Suit les états mensuels, refait leurs documents, reprend les paiements, corrige une ligne.
     #[command(subcommand)]
     Indemnite(IndemniteCommande),
+    /// Donne l'accès à RDV Service Public, et fait relire les lieux.
+    #[command(subcommand)]
+    Rdv(RdvCommande),
     /// Traite les pannes : ce que les services n'ont pas su faire seuls.
     #[command(subcommand)]
     Failures(FailuresCommande),

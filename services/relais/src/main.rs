@@ -99,6 +99,7 @@ async fn executer(commande: Commande) -> ExitCode {
         Commande::Indemnite(commande) => {
             operation(operations::indemnites::indemnite(commande).await)
         }
+        Commande::Rdv(commande) => operation(operations::rdv(commande).await),
         Commande::Failures(commande) => operation(operations::failures(commande).await),
         Commande::Tasks(commande) => operation(operations::tasks(commande).await),
     }

@@ -51,7 +51,7 @@ enum Corps {
     #[template(path = "courriel/confirmation_relance.txt")]
     ConfirmationRelance { mois: String, lien: String },
     #[template(path = "courriel/planning_publie.txt")]
-    PlanningPublie { du: String, au: String },
+    PlanningPublie { du: String, au: String, lien: String },
     #[template(path = "courriel/escalade.txt")]
     Escalade { gabarit: String },
 }
@@ -96,7 +96,8 @@ impl Corps {
                 Self::ConfirmationRelance { mois: mois_en_lettres(*mois), lien }
             }
             Modele::PlanningPublie { du, au } => {
-                Self::PlanningPublie { du: date_en_lettres(*du), au: date_en_lettres(*au) }
+                let (du, au) = (date_en_lettres(*du), date_en_lettres(*au));
+                Self::PlanningPublie { du, au, lien }
             }
             Modele::Escalade { gabarit } => Self::Escalade { gabarit: gabarit.clone() },
         }

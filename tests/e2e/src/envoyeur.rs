@@ -115,6 +115,21 @@ impl Envoyeur {
         Some(status)
     }
 
+    /// One after the other; how long each took, sorted.
+    ///
+    /// # Panics
+    /// When one is not answered by a success.
+    pub async fn un_par_un(&self, tous: Vec<String>) -> Vec<Duration> {
+        let mut durees = Vec::new();
+        for corps in tous {
+            let begun = Instant::now();
+            assert_eq!(self.poster(corps).await, Some(200));
+            durees.push(begun.elapsed());
+        }
+        durees.sort_unstable();
+        durees
+    }
+
     /// Its signature.
     ///
     /// # Panics

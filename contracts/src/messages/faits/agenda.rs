@@ -94,6 +94,10 @@ data! {
         annulee: bool,
         /// Version of this entry, increasing (iCalendar SEQUENCE).
         version: u32,
+        /// Slots of an earlier version that this one does not have any more, after its own: calendars
+        /// remove them.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        retires: Vec<Plage>,
     }
 }
 

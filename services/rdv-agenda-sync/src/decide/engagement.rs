@@ -5,10 +5,10 @@ use contracts::messages::{Activite, Situation};
 use service::{Decision, Effect, Input, Refusal};
 
 use self::acces::{
-    demander_revocation, invite, inviter, premiere_plage, publier_ferme, publier_ouvert, relancer,
-    role,
+    constater, demander_revocation, invite, inviter, premiere_plage, publier_ferme, publier_ouvert,
+    relancer, role, role_invite,
 };
-use super::{Cx, Decide, Effets, OBSERVE, deplace, tache_faite, vacations};
+use super::{CONSTAT, Cx, Decide, Effets, OBSERVE, deplace, tache_faite, vacations};
 use crate::{
     RdvAgendaSync,
     planning::Ouvertures,
@@ -19,6 +19,7 @@ use crate::{
 };
 
 mod acces;
+mod releve;
 
 /// Reason of the wake-up of the reminders.
 const RELANCE: &str = "relance";
@@ -65,17 +66,28 @@ pub(super) fn decide(mut etat: EtatEngagement, input: Input<RdvAgendaSync>, cx: 
                 let Acces::Invitation { organisation } = etat.acces else {
                     return Ok(Decision::Ignore("invitation-deja-connue"));
                 };
-                invite(&mut etat, (organisation, agent), (lu_le, absences), cx)
+                let seen = etat.taches.remove(INVITATION).map(|t| tache_faite(t, OBSERVE));
+                let mut effets = invite(&mut etat, (organisation, agent), (lu_le, absences), cx);
+                effets.extend(seen);
+                effets
             }
+            Reponse::PasEncore => return Ok(Decision::Ignore("pas-encore")),
             Reponse::Webhook(_)
             | Reponse::Lieu(_)
             | Reponse::Motif(_)
             | Reponse::Resynchronise
+            | Reponse::Compte { .. }
+            | Reponse::Organisation(_)
+            | Reponse::Releve(_)
             | Reponse::Envoye => return Err(deplace()),
         },
         Input::Wake { reason } if reason == RELANCE => match relancer(&mut etat, cx) {
             Some(effets) => effets,
             None => return Ok(Decision::Ignore("relance-sans-objet")),
+        },
+        Input::Wake { reason } if reason == CONSTAT => match constater(&etat, cx) {
+            Some(effets) => effets,
+            None => return Ok(Decision::Ignore("constat-sans-objet")),
         },
         Input::Wake { .. } => Vec::new(),
     };
@@ -99,6 +111,10 @@ fn evenement_recu(mut etat: EtatEngagement, evenement: Evenement, cx: &Cx<'_>) -
         Evenement::Observe(observation) => match observer(&mut etat, observation, cx) {
             Some(effets) => effets,
             None => return Ok(Decision::Ignore("observation-depassee")),
+        },
+        Evenement::Releve(releve) => match releve::lire(&mut etat, *releve, cx) {
+            Some(effets) => effets,
+            None => return Ok(Decision::Ignore("releve-sans-ecart")),
         },
         Evenement::RdvRetire { rdv, horodatage } => {
             if !noter_rdv(&mut etat, rdv, horodatage, None) {
@@ -133,6 +149,11 @@ fn evenement_recu(mut etat: EtatEngagement, evenement: Evenement, cx: &Cx<'_>) -
         | Evenement::Rdv { .. }
         | Evenement::AuPlanning { .. }
         | Evenement::CorrigerOrganisation { .. }
+        | Evenement::VerifierCompte
+        | Evenement::Consentement { .. }
+        | Evenement::SiteSuivi { .. }
+        | Evenement::ReconcilierTout
+        | Evenement::Reconcilier
         | Evenement::Resynchroniser => return Err(deplace()),
     };
     Ok(suite(etat, effets, cx))
@@ -233,7 +254,7 @@ fn retablir(etat: &mut EtatEngagement, activite: &Activite, cx: &Cx<'_>) -> Effe
 
 /// Takes an observation into the state; `None` when it is not fresher than what is known.
 fn observer(etat: &mut EtatEngagement, vue: Observation, cx: &Cx<'_>) -> Option<Effets> {
-    let Observation { id, horodatage, fait, .. } = vue;
+    let Observation { id, horodatage, fait, agents } = vue;
     match fait {
         Fait::Plage(plage) => {
             let present = plage.is_some();
@@ -246,11 +267,17 @@ fn observer(etat: &mut EtatEngagement, vue: Observation, cx: &Cx<'_>) -> Option<
         }
         Fait::Rdv(rdv) => noter_rdv(etat, id, horodatage, rdv).then(Vec::new),
         Fait::Role(present) => {
-            if etat.role_vu.is_some_and(|vu| vu > horodatage) {
+            // At the same second, a removal stays.
+            let retire = matches!(etat.acces, Acces::Retire { .. });
+            let stale = |vu| vu > horodatage || (vu == horodatage && present && retire);
+            if etat.role_vu.is_some_and(stale) {
                 return None;
             }
             etat.role_vu = Some(horodatage);
-            Some(role(etat, present, cx))
+            match role_invite(etat, &agents, present, cx) {
+                Some(effets) => Some(effets),
+                None => Some(role(etat, present, cx)),
+            }
         }
     }
 }

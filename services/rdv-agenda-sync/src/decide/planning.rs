@@ -1,11 +1,12 @@
 //! The planning of a site: what changed goes out once a day, as a fact and by mail.
 
-use contact::{Courriel, Modele, PieceJointe};
+use chrono::TimeDelta;
+use contact::{Courriel, Lien, Modele, PieceJointe, Question, date_en_lettres};
 use contracts::{
     Lieu,
     messages::{PlanningPublie, VacationAuPlanning},
 };
-use kernel::paris_date;
+use kernel::{paris_date, paris_time};
 use service::{Decision, Effect, Input};
 
 use super::{
@@ -18,6 +19,33 @@ use crate::{
 
 /// Reason of the wake-up that publishes the planning.
 const PLANNING: &str = "planning";
+
+/// Days during which the page behind a mail shows the planning; the next mail has a new link.
+const VALIDITE_JOURS: i64 = 120;
+
+/// The planning as a page, for a site that has no calendar program: one line a slot, by date.
+pub(crate) fn page(etat: &EtatPlanning, lien: &Lien) -> Option<Question> {
+    if lien.sujet != PLANNING {
+        return None;
+    }
+    let mut vacations: Vec<_> = etat.vacations.values().collect();
+    vacations.sort_by(|a, b| (a.date, &a.vacation).cmp(&(b.date, &b.vacation)));
+    let line = |v: &VacationAuPlanning| {
+        let hour = |t: chrono::DateTime<chrono::Utc>| {
+            paris_time(t).format("%-H\u{a0}h\u{a0}%M").to_string().replace("\u{a0}00", "")
+        };
+        let slots = v.creneaux.iter().map(|p| format!("de {} à {}", hour(p.debut), hour(p.fin)));
+        let slots = slots.collect::<Vec<_>>().join(", ");
+        let annulee = if v.annulee { " (annulée)" } else { "" };
+        format!("{}\u{a0}: {}, {slots}{annulee}.", date_en_lettres(v.date), v.medecin)
+    };
+    let mut texte: Vec<_> = vacations.into_iter().map(line).collect();
+    if texte.is_empty() {
+        texte.push("Aucune consultation n’est prévue pour l’instant.".to_owned());
+    }
+    let titre = format!("Planning des consultations\u{a0}: {}", etat.lieu.nom);
+    Some(Question { titre, texte, choix: Vec::new() })
+}
 
 /// Before its first entry.
 pub(super) fn vide(lieu: Lieu) -> EtatPlanning {
@@ -58,9 +86,11 @@ pub(super) fn decide(
 /// Takes entries into the planning; returns whether anything changed.
 fn inscrire(etat: &mut EtatPlanning, entrees: Vec<VacationAuPlanning>) -> bool {
     let mut change = false;
-    for entree in entrees {
+    for mut entree in entrees {
         let connue = etat.vacations.get(&entree.vacation);
         if connue.is_none_or(|c| c.version < entree.version) {
+            let before = connue.into_iter().flat_map(|c| c.creneaux.iter().chain(&c.retires));
+            entree.retires = before.skip(entree.creneaux.len()).copied().collect();
             etat.vacations.insert(entree.vacation.clone(), entree);
             change = true;
         }
@@ -89,7 +119,12 @@ fn publier(etat: &mut EtatPlanning, cx: &Cx<'_>) -> Effets {
                 a: a.clone(),
                 modele: Modele::PlanningPublie { du, au },
                 reference: format!("lieu {}", lieu.id),
-                lien: None,
+                lien: Some(Lien {
+                    sujet: PLANNING.to_owned(),
+                    cle: cx.key.to_owned(),
+                    question: PLANNING.to_owned(),
+                    expire_le: cx.now + TimeDelta::days(VALIDITE_JOURS),
+                }),
                 piece_jointe: Some(PieceJointe {
                     nom: format!("planning-{}.ics", lieu.id),
                     type_mime: "text/calendar; charset=utf-8; method=PUBLISH".to_owned(),

@@ -22,16 +22,19 @@ use crate::{
     wire::{Agent, StatutRdv},
 };
 
+mod compte;
 mod engagement;
 mod lieu;
 mod totalite;
 mod vacations;
+mod veille;
 
 const ENGAGEMENT: &str = "engagement/abc123";
 const LIEU: &str = "lieu/msp-demo";
 const PLANNING: &str = "planning/msp-demo";
 const TITULAIRES: &str = "titulaires/msp-demo/09";
 const COURRIEL: &str = "medecin-a@exemple.example";
+const COMPTE: &str = crate::state::CLE_COMPTE;
 const AGENT: i64 = 7;
 
 fn at(text: &str) -> DateTime<Utc> {
@@ -112,7 +115,7 @@ impl Banc {
         };
         let none: [(contracts::CodeCpam, contracts::referentiel::FicheAgence); 0] = [];
         Self {
-            config: exemple(),
+            config: Config { cogestionnaires: [].into(), ..exemple() },
             referentiel: Referentiel::new([fiche], none, []),
             now: at("2026-03-01T09:00:00Z"),
             etats: BTreeMap::new(),
@@ -265,7 +268,9 @@ impl Banc {
     fn engagement(&self) -> &crate::state::EtatEngagement {
         match &self.etats[ENGAGEMENT] {
             Etat::Engagement(etat) => etat,
-            Etat::Lieu(_) | Etat::Planning(_) | Etat::Titulaires(_) => panic!("not an engagement"),
+            Etat::Lieu(_) | Etat::Planning(_) | Etat::Titulaires(_) | Etat::Compte(_) => {
+                panic!("not an engagement")
+            }
         }
     }
 

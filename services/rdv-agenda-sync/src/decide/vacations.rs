@@ -27,6 +27,10 @@ const ECHEANCE: &str = "echeance";
 /// beyond the horizon.
 const RELECTURE_JOURS: u64 = 30;
 
+/// Days during which a delivery may still be on its way: it is tried again for a little more than 8
+/// (`default_job_behaviour.rb`).
+const EN_VOL_JOURS: u64 = 10;
+
 /// Publishes every difference, tells the site's planning, and wakes up when a day is over.
 pub(super) fn synchroniser(etat: &mut EtatEngagement, cx: &Cx<'_>) -> Effets {
     let today = paris_date(cx.now);
@@ -40,7 +44,8 @@ pub(super) fn synchroniser(etat: &mut EtatEngagement, cx: &Cx<'_>) -> Effets {
         Some(rdv) => paris_date(rdv.debut) >= oublie,
         None => paris_date(r.horodatage) >= oublie,
     });
-    etat.ouvertures.elaguer(oublie);
+    let rien_en_vol = today.checked_sub_days(Days::new(EN_VOL_JOURS)).unwrap_or(oublie);
+    etat.ouvertures.elaguer(oublie, rien_en_vol);
 
     let mut creneaux = etat.ouvertures.creneaux(etat.debut.max(oublie), au);
     creneaux.retain(|jour, _| !interdit(etat, *jour));
@@ -147,6 +152,7 @@ fn au_planning(
         creneaux: suivie.creneaux.clone(),
         annulee: suivie.situation == SituationVacation::Annulee,
         version: suivie.version,
+        retires: Vec::new(),
     }
 }
 

@@ -252,10 +252,10 @@ fn what_no_day_can_see_is_forgotten() {
         vec![absence(("2026-03-02", "08:00:00"), ("2026-06-02", "09:00:00"))],
     );
     let before = open.creneaux(day("2026-06-01"), day("2026-07-01"));
-    open.elaguer(day("2026-06-01"));
+    open.elaguer(day("2026-06-01"), day("2000-01-01"));
     assert_eq!(open.plages.keys().copied().collect::<Vec<_>>(), [1, 2]);
     assert_eq!(open.creneaux(day("2026-06-01"), day("2026-07-01")), before);
-    open.elaguer(day("2026-06-03"));
+    open.elaguer(day("2026-06-03"), day("2000-01-01"));
     assert_eq!((open.plages.len(), open.absences.len()), (1, 0));
     assert!(open.depassent(day("2030-01-01")));
 }
@@ -302,7 +302,7 @@ proptest! {
         let cut = day("2026-03-01") + chrono::Days::new(cut);
         let mut open = Ouvertures { plages: [(1, histoire)].into(), ..Ouvertures::default() };
         let before = open.creneaux(cut, day("2026-04-15"));
-        open.elaguer(cut);
+        open.elaguer(cut, day("2000-01-01"));
         prop_assert_eq!(open.creneaux(cut, day("2026-04-15")), before);
     }
 

@@ -2,13 +2,14 @@
 
 use agency::faults::FaultKind;
 use axum::{
-    Form, Json, Router,
+    Json, Router,
     body::Body,
     extract::{Query, State},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
     routing::{get, patch, post},
 };
+use chrono::NaiveDate;
 use futures_util::stream;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -22,17 +23,21 @@ use super::{
 
 mod agents;
 mod lieux;
+mod oauth;
+mod rdvs;
 mod webhooks;
 
 type Sim = State<Simulateur>;
 
 pub(super) fn routes(simulateur: Simulateur) -> Router {
     Router::new()
-        .route("/oauth/token", post(jeton))
+        .route("/oauth/authorize", get(oauth::autoriser))
+        .route("/oauth/token", post(oauth::jeton))
         .route("/api/v1/agents/me", get(moi))
         .route("/api/v1/agents", get(agents::agents).post(agents::inviter))
         .route("/api/v1/organisations", get(organisations))
         .route("/api/v1/organisations/{id}/motifs", get(lieux::motifs))
+        .route("/api/v1/organisations/{id}/rdvs", get(rdvs::de_organisation))
         .route(
             "/api/v1/organisations/{id}/webhook_endpoints",
             get(webhooks::webhooks).post(webhooks::enregistrer_webhook),
@@ -44,7 +49,7 @@ pub(super) fn routes(simulateur: Simulateur) -> Router {
         .route("/api/v1/lieux", get(lieux::lieux).post(lieux::creer_lieu))
         .route("/api/v1/motifs", post(lieux::creer_motif))
         .route("/api/v1/absences", get(absences))
-        .route("/api/v1/rdvs", get(rdvs))
+        .route("/api/v1/rdvs", get(rdvs::rdvs))
         .with_state(simulateur)
 }
 
@@ -142,6 +147,8 @@ struct Parametres {
     page: Option<usize>,
     organisation_id: Option<i64>,
     agent_id: Option<i64>,
+    starts_after: Option<NaiveDate>,
+    starts_before: Option<NaiveDate>,
 }
 
 /// 100 records a page.
@@ -156,45 +163,6 @@ fn page(collection: &str, all: Vec<Value>, parametres: &Parametres) -> Response 
         "total_count": count,
     });
     Json(json!({ collection: records, "meta": meta })).into_response()
-}
-
-#[derive(Deserialize)]
-struct DemandeJeton {
-    grant_type: String,
-    client_id: String,
-    client_secret: String,
-    refresh_token: Option<String>,
-    code: Option<String>,
-}
-
-async fn jeton(State(sim): Sim, Form(demande): Form<DemandeJeton>) -> Response {
-    avec_panne(&sim, "POST /oauth/token", || {
-        let refus = |status: StatusCode, error: &str| {
-            let body = json!({ "error": error, "error_description": "…" });
-            (status, Json(body)).into_response()
-        };
-        let options = &sim.commun.options;
-        if (&demande.client_id, &demande.client_secret)
-            != (&options.client_id, &options.client_secret)
-        {
-            return refus(StatusCode::UNAUTHORIZED, "invalid_client");
-        }
-        let given = match demande.grant_type.as_str() {
-            "refresh_token" => demande.refresh_token,
-            "authorization_code" => demande.code,
-            _ => return refus(StatusCode::BAD_REQUEST, "unsupported_grant_type"),
-        };
-        let now = sim.commun.clock.now();
-        let expires_in = options.expires_in_s;
-        let pair = sim.monde().jetons.renouveler(&given.unwrap_or_default(), now, expires_in);
-        let Some(pair) = pair else { return refus(StatusCode::BAD_REQUEST, "invalid_grant") };
-        Json(json!({
-            "access_token": pair.acces, "token_type": "Bearer", "expires_in": expires_in,
-            "refresh_token": pair.renouvellement, "scope": "write", "created_at": now.timestamp(),
-        }))
-        .into_response()
-    })
-    .await
 }
 
 async fn moi(State(sim): Sim, headers: HeaderMap) -> Response {
@@ -225,22 +193,6 @@ async fn absences(
     authentifie(&sim, &headers, "GET /absences".to_owned(), |monde, _| {
         let all = monde.absences.keys().filter_map(|id| rendu::absence(monde, *id)).collect();
         page("absences", all, &parametres)
-    })
-    .await
-}
-
-async fn rdvs(
-    State(sim): Sim,
-    headers: HeaderMap,
-    Query(parametres): Query<Parametres>,
-) -> Response {
-    authentifie(&sim, &headers, "GET /rdvs".to_owned(), |monde, _| {
-        let (organisation, agent) = (parametres.organisation_id, parametres.agent_id);
-        let there = monde.rdvs.iter().filter(|(_, r)| {
-            organisation.is_none_or(|o| r.organisation == o) && agent.is_none_or(|a| r.agent == a)
-        });
-        let all = there.filter_map(|(id, _)| rendu::enregistrement(monde, Genre::Rdv, *id));
-        page("rdvs", all.collect(), &parametres)
     })
     .await
 }

@@ -16,6 +16,8 @@ struct Jeton {
 pub(super) struct Jetons {
     seed: u64,
     tous: Vec<Jeton>,
+    /// Codes that were not exchanged yet, with their redirect URI.
+    codes: Vec<(String, String)>,
 }
 
 /// A pair as it is answered.
@@ -26,7 +28,7 @@ pub(super) struct Paire {
 
 impl Jetons {
     pub(super) fn new(seed: u64, premier: &str) -> Self {
-        let mut jetons = Self { seed, tous: Vec::new() };
+        let mut jetons = Self { seed, tous: Vec::new(), codes: Vec::new() };
         jetons.ajouter(None, premier.to_owned(), DateTime::UNIX_EPOCH, None);
         jetons
     }
@@ -44,6 +46,22 @@ impl Jetons {
     fn tirer(&self, usage: &str) -> String {
         let n = self.tous.len().to_string();
         format!("{usage}-{:016x}", Draw::of(self.seed, &["jeton", usage, &n]).bits())
+    }
+
+    /// An agent consents in a browser: the code that comes back.
+    pub(super) fn autoriser(&mut self, redirect_uri: &str) -> String {
+        let code = self.consentir();
+        self.codes.push((code.clone(), redirect_uri.to_owned()));
+        code
+    }
+
+    /// A code serves once, with the redirect URI that it was given for.
+    pub(super) fn encaisser(&mut self, code: &str, redirect_uri: &str) -> bool {
+        let given = self.codes.iter().position(|(c, uri)| c == code && uri == redirect_uri);
+        given.is_some_and(|index| {
+            self.codes.remove(index);
+            true
+        })
     }
 
     pub(super) fn consentir(&mut self) -> String {

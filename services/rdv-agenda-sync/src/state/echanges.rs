@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use contact::Courriel;
 use contracts::{
     EngagementId, Lieu, LieuId,
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use service::{AskKind, Repeat};
 use uuid::Uuid;
 
-use crate::{planning::Absence, webhook::Observation};
+use crate::{config::NiveauAcces, planning::Absence, webhook::Observation, wire::Agent};
 
 contracts::incoming! {
     /// What it consumes: where every engagement stands.
@@ -110,6 +110,75 @@ pub enum Evenement {
     },
     /// An operator wants every record of a site sent again.
     Resynchroniser,
+    /// The account is looked at: at each start.
+    VerifierCompte,
+    /// An operator brings a new consent.
+    Consentement {
+        /// Its tokens, encrypted.
+        jetons: String,
+    },
+    /// A site is ready: it is read every night.
+    SiteSuivi {
+        /// The site.
+        lieu: LieuId,
+    },
+    /// An operator wants every site read again, and every record sent again.
+    ReconcilierTout,
+    /// The same of one site.
+    Reconcilier,
+    /// What was read of this engagement's agent.
+    Releve(Box<Releve>),
+}
+
+/// What a reading of RDV Service Public says. It adds and corrects; nothing is removed because a
+/// list does not show it: rights that are missing shorten lists too.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Releve {
+    /// Before it was read.
+    pub lu_le: DateTime<Utc>,
+    /// Who has rights there.
+    pub agents: Vec<Agent>,
+    /// Their absences.
+    pub absences: Vec<Observation>,
+    /// Their appointments, stripped.
+    pub rdvs: Vec<Observation>,
+}
+
+/// What a person was asked to make, and may have made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Constat {
+    /// The organisation, by its name.
+    Organisation {
+        /// Its name, as the task gave it.
+        nom: String,
+    },
+    /// The webhook, by its address.
+    Webhook {
+        /// The site.
+        lieu: LieuId,
+        /// The organisation.
+        organisation: i64,
+    },
+    /// The `lieu`, by its name.
+    Lieu {
+        /// The organisation.
+        organisation: i64,
+        /// Its name.
+        nom: String,
+    },
+    /// The `motif`, by its name.
+    Motif {
+        /// The organisation.
+        organisation: i64,
+    },
+    /// The agent, by its address.
+    Agent {
+        /// The organisation.
+        organisation: i64,
+        /// The address.
+        courriel: String,
+    },
 }
 
 /// What is asked of RDV Service Public, or of the mail server.
@@ -158,6 +227,27 @@ pub enum Question {
         organisation: i64,
         /// The doctor's address.
         courriel: String,
+        /// The rights; those of doctors when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        niveau: Option<NiveauAcces>,
+    },
+    /// See whether the account still acts.
+    VerifierCompte,
+    /// Keep a consent.
+    Consentir {
+        /// Its tokens, encrypted.
+        jetons: String,
+    },
+    /// Look for what a person was asked to make.
+    Constater(Constat),
+    /// Read what is there.
+    Relever {
+        /// The organisation.
+        organisation: i64,
+        /// First day of the appointments.
+        du: NaiveDate,
+        /// The day after the last one.
+        au: NaiveDate,
     },
     /// Send a mail.
     Courriel(Courriel),
@@ -165,6 +255,14 @@ pub enum Question {
 
 /// Agency name of RDV Service Public: its limiter and breaker.
 pub const AGENCE: &str = "rdvsp";
+/// Name under which the account itself is looked at: its calls do not wait behind the others.
+pub const AGENCE_COMPTE: &str = "rdvsp-compte";
+/// Kind of [`Question::VerifierCompte`].
+pub const VERIFIER: &str = "verifier-compte";
+/// Kind of [`Question::Constater`].
+pub const CONSTATER: &str = "constater";
+/// Kind of [`Question::Relever`].
+pub const RELEVER: &str = "relever";
 /// Kind of [`Question::Inviter`].
 pub const INVITER: &str = "inviter";
 /// Kinds of the provisioning of a site.
@@ -178,6 +276,10 @@ impl AskKind for Question {
             Self::CreerMotif { .. } => PROVISION[2],
             Self::Resynchroniser { .. } => "resynchroniser",
             Self::Inviter { .. } => INVITER,
+            Self::VerifierCompte => VERIFIER,
+            Self::Consentir { .. } => "consentir",
+            Self::Constater(_) => CONSTATER,
+            Self::Relever { .. } => RELEVER,
             Self::Courriel(_) => "courriel",
         }
     }
@@ -188,7 +290,10 @@ impl AskKind for Question {
             | Self::Resynchroniser { .. }
             | Self::CreerLieu { .. }
             | Self::CreerMotif { .. }
+            | Self::Constater(_)
+            | Self::Relever { .. }
             | Self::Inviter { .. } => AGENCE,
+            Self::VerifierCompte | Self::Consentir { .. } => AGENCE_COMPTE,
             Self::Courriel(_) => "smtp",
         }
     }
@@ -199,7 +304,11 @@ impl AskKind for Question {
             | Self::CreerLieu { .. }
             | Self::CreerMotif { .. }
             | Self::Inviter { .. } => Repeat::ReadBack,
-            Self::Resynchroniser { .. } => Repeat::Idempotent,
+            Self::Resynchroniser { .. }
+            | Self::VerifierCompte
+            | Self::Consentir { .. }
+            | Self::Constater(_)
+            | Self::Relever { .. } => Repeat::Idempotent,
             Self::Courriel(_) => Repeat::MaybeTwice,
         }
     }
@@ -226,6 +335,17 @@ pub enum Reponse {
     },
     /// Every record will come again.
     Resynchronise,
+    /// The account acts, or only a person can make it act again.
+    Compte {
+        /// The code of what stands in the way.
+        blocage: Option<String>,
+    },
+    /// The organisation that a person made.
+    Organisation(i64),
+    /// What a person was asked to make is not there, or cannot be seen.
+    PasEncore,
+    /// What was read.
+    Releve(Box<Releve>),
     /// The mail is on its way.
     Envoye,
 }

@@ -10,6 +10,14 @@ impl Etat {
     pub fn etape(&self) -> Option<Avancement> {
         Some(match self {
             Self::Planning(_) | Self::Titulaires(_) => return None,
+            Self::Compte(compte) => match compte.blocage {
+                Some(_) => Avancement::Attente("compte-bloque"),
+                None if compte.verifie => Avancement::Acquise("compte-connecte"),
+                None => return None,
+            },
+            Self::Lieu(lieu) if lieu.veille.tache.is_some() => {
+                Avancement::Attente("site-silencieux")
+            }
             Self::Lieu(lieu) => match lieu.etape {
                 Etape::Organisation { .. } => Avancement::Attente("site-organisation"),
                 Etape::Webhook(_) => Avancement::Attente("site-webhook"),

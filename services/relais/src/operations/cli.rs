@@ -173,3 +173,29 @@ pub(crate) struct TaskCloseArgs {
     #[command(flatten)]
     pub acces: Acces,
 }
+
+/// Ce que `relais rdv` sait faire.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum RdvCommande {
+    /// Donne à Relais un accès à RDV Service Public : un consentement, une fois, dans un navigateur.
+    Login(RdvLoginArgs),
+    /// Fait relire les lieux, et renvoyer tout ce que RDV Service Public sait d'eux.
+    Reconcile(RdvReconcileArgs),
+}
+
+/// Options de `relais rdv login`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct RdvLoginArgs {
+    #[command(flatten)]
+    pub acces: Acces,
+}
+
+/// Options de `relais rdv reconcile`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct RdvReconcileArgs {
+    /// Seulement ces lieux ; tous ceux qui sont prêts par défaut.
+    #[arg(long = "lieu", value_delimiter = ',', value_name = "LIEU")]
+    pub lieux: Vec<contracts::LieuId>,
+    #[command(flatten)]
+    pub acces: Acces,
+}

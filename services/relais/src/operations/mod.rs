@@ -5,6 +5,7 @@ pub(crate) mod cli;
 pub(crate) mod indemnites;
 mod pannes;
 mod poste;
+mod rdv;
 mod rejeu;
 mod table;
 mod taches;
@@ -15,7 +16,7 @@ use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 use kernel::Clock;
 
 use self::{
-    cli::{Acces, FailuresCommande, TasksCommande},
+    cli::{Acces, FailuresCommande, RdvCommande, TasksCommande},
     poste::{Poste, Refus},
 };
 
@@ -53,6 +54,14 @@ pub(crate) async fn tasks(commande: TasksCommande) -> Result<ExitCode, Operation
         TasksCommande::List(args) => taches::lister(args).await,
         TasksCommande::Show(args) => taches::montrer(args).await,
         TasksCommande::Close(args) => taches::clore(args).await,
+    }
+}
+
+/// Runs `relais rdv`.
+pub(crate) async fn rdv(commande: RdvCommande) -> Result<ExitCode, OperationError> {
+    match commande {
+        RdvCommande::Login(args) => rdv::login(args).await,
+        RdvCommande::Reconcile(args) => rdv::reconcile(args).await,
     }
 }
 

@@ -5,7 +5,7 @@ use kernel::{Fault, paris_at, paris_date};
 use rdv_agenda_sync::{
     RdvAgendaSync,
     planning::PlageOuverte,
-    state::{Question, Reponse},
+    state::{Question, Releve, Reponse},
     webhook::{Fait, Observation, Rdv},
     wire::{Agent, StatutRdv},
 };
@@ -146,10 +146,21 @@ impl Repond<RdvAgendaSync> for Monde {
             Question::CreerLieu { organisation, .. } => Reponse::Lieu(*organisation),
             Question::CreerMotif { organisation, .. } => Reponse::Motif(*organisation),
             Question::Resynchroniser { .. } => Reponse::Resynchronise,
-            Question::Inviter { organisation, courriel } => {
+            Question::Inviter { organisation, courriel, .. } => {
                 let medecin = self.inviter(*organisation, courriel, m);
                 Reponse::Agent { agent: agent(medecin), lu_le: m.now, absences: Vec::new() }
             }
+            Question::VerifierCompte | Question::Consentir { .. } => {
+                Reponse::Compte { blocage: None }
+            }
+            Question::Constater(_) => Reponse::PasEncore,
+            // Webhooks say everything here; a reading adds nothing.
+            Question::Relever { .. } => Reponse::Releve(Box::new(Releve {
+                lu_le: m.now,
+                agents: Vec::new(),
+                absences: Vec::new(),
+                rdvs: Vec::new(),
+            })),
             Question::Courriel(courriel) => {
                 self.lire(Qui::Rdv, courriel, id, m);
                 Reponse::Envoye

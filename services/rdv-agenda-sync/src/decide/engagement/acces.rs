@@ -6,21 +6,26 @@ use contracts::messages::{Agenda, AgendaFerme, AgendaOuvert, RelanceEnvoyee, Sit
 use service::Effect;
 
 use super::{
-    super::{Cx, Effets, OBSERVE, champs, courriel, ouvrir_tache, tache_faite, wake},
+    super::{
+        Cx, Effets, OBSERVE, champs, constater_plus_tard, courriel, ouvrir_tache, tache_faite, wake,
+    },
     ACCES_PERDU, INVITATION, RELANCE, REVOCATION, SANS_CRENEAU,
 };
 use crate::{
     RdvAgendaSync,
     config::Capacite,
     planning::Absence,
-    state::{Acces, EtatEngagement, Evenement, Question, cle_lieu},
+    state::{Acces, CONSTATER, Constat, EtatEngagement, Evenement, Question, cle_lieu},
+    wire::Agent,
 };
 
 pub(super) fn inviter(etat: &mut EtatEngagement, organisation: i64, cx: &Cx<'_>) -> Effets {
     etat.acces = Acces::Invitation { organisation };
     let courriel = etat.activite.medecin.courriel.clone();
     match cx.config.capacites.agent {
-        Capacite::Api => vec![Effect::Ask(Question::Inviter { organisation, courriel })],
+        Capacite::Api => {
+            vec![Effect::Ask(Question::Inviter { organisation, courriel, niveau: None })]
+        }
         Capacite::Manual => {
             let champs = champs([
                 ("organisation_id", organisation.to_string()),
@@ -29,9 +34,38 @@ pub(super) fn inviter(etat: &mut EtatEngagement, organisation: i64, cx: &Cx<'_>)
                 ("consigne", "Inviter le médecin dans l'organisation.".to_owned()),
                 ("a_renseigner", "agent_id".to_owned()),
             ]);
-            tache(etat, INVITATION, champs, cx).into_iter().collect()
+            let tache = tache(etat, INVITATION, champs, cx);
+            tache.into_iter().chain([constater_plus_tard(cx)]).collect()
         }
     }
+}
+
+/// Looks whether the doctor was invited by hand; `None` when that is not awaited.
+pub(super) fn constater(etat: &EtatEngagement, cx: &Cx<'_>) -> Option<Effets> {
+    let Acces::Invitation { organisation } = etat.acces else { return None };
+    let courriel = etat.activite.medecin.courriel.clone();
+    etat.taches.contains_key(INVITATION).then(|| {
+        let constat = Constat::Agent { organisation, courriel };
+        let ask = Effect::Ask(Question::Constater(constat));
+        vec![Effect::CancelAsks(CONSTATER), ask, constater_plus_tard(cx)]
+    })
+}
+
+/// Rights appear for a doctor who is being invited by hand: that is done.
+pub(super) fn role_invite(
+    etat: &mut EtatEngagement,
+    agents: &[Agent],
+    present: bool,
+    cx: &Cx<'_>,
+) -> Option<Effets> {
+    let Acces::Invitation { organisation } = etat.acces else { return None };
+    let courriel = etat.activite.medecin.courriel.as_str();
+    let same = |a: &&Agent| a.email.as_ref().is_some_and(|e| e.eq_ignore_ascii_case(courriel));
+    let agent = agents.iter().find(same).filter(|_| present)?.id;
+    let tache = etat.taches.remove(INVITATION)?;
+    let mut effets = invite(etat, (organisation, agent), (cx.now, Vec::new()), cx);
+    effets.push(tache_faite(tache, OBSERVE));
+    Some(effets)
 }
 
 fn tache(

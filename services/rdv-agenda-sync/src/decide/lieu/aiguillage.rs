@@ -3,7 +3,10 @@
 use contracts::EngagementId;
 use service::Effect;
 
-use super::super::{Cx, Effets, dire, titulaires::oublie};
+use super::{
+    super::{Cx, Effets, dire, titulaires::oublie},
+    cogestion,
+};
 use crate::{
     state::{EtatLieu, Evenement, cle_titulaires},
     webhook::{Fait, Observation},
@@ -24,8 +27,10 @@ pub(super) fn aiguiller(
 ) -> Result<Effets, &'static str> {
     reconnaitre(etat, &observation.agents);
     let siens = titulaires(etat, &observation.agents);
-    let effets = remettre(etat, &observation, &siens, cx);
-    if siens.is_empty() {
+    let mut effets = remettre(etat, &observation, &siens, cx);
+    if let Some(suivants) = cogestion::role(etat, &observation, cx) {
+        effets.extend(suivants);
+    } else if siens.is_empty() {
         garder(etat, observation)?;
     } else {
         etat.orphelins.remove(&cle_orphelin(&observation));
@@ -67,7 +72,7 @@ pub(super) fn adopter(etat: &mut EtatLieu, cx: &Cx<'_>) -> Effets {
 }
 
 /// Learns the ids of agents that are known by their address only.
-fn reconnaitre(etat: &mut EtatLieu, agents: &[Agent]) {
+pub(super) fn reconnaitre(etat: &mut EtatLieu, agents: &[Agent]) {
     for agent in agents {
         let Some(email) = &agent.email else { continue };
         for rattachement in etat.engagements.values_mut() {
@@ -94,10 +99,24 @@ fn cle_orphelin(observation: &Observation) -> String {
     format!("{genre}/{}", observation.id)
 }
 
+fn supprime(observation: &Observation) -> bool {
+    match &observation.fait {
+        Fait::Plage(plage) => plage.is_none(),
+        Fait::Absence(absence) => absence.is_none(),
+        Fait::Rdv(rdv) => rdv.is_none(),
+        Fait::Role(present) => !present,
+    }
+}
+
 /// Keeps the latest of each record of an agent that no engagement knows.
 fn garder(etat: &mut EtatLieu, observation: Observation) -> Result<(), &'static str> {
     let cle = cle_orphelin(&observation);
-    if etat.orphelins.get(&cle).is_some_and(|o| o.horodatage > observation.horodatage) {
+    // At the same second, a removal stays.
+    let fresher = |o: &Observation| {
+        o.horodatage > observation.horodatage
+            || (o.horodatage == observation.horodatage && supprime(o) && !supprime(&observation))
+    };
+    if etat.orphelins.get(&cle).is_some_and(fresher) {
         return Err("observation-depassee");
     }
     etat.orphelins.insert(cle, observation);

@@ -7,13 +7,13 @@ use service::{Decision, Effect, Refusal};
 use uuid::Uuid;
 
 use super::{
-    super::{Cx, Decide, Effets, OBSERVE, champs, tache, tache_faite},
-    objet, pret, suite,
+    super::{Cx, Decide, Effets, OBSERVE, champs, constater_plus_tard, tache, tache_faite},
+    cogestion, objet, pret, suite, veille,
 };
 use crate::{
     RdvAgendaSync,
     config::Capacite,
-    state::{EnCours, Etape, EtatLieu, PROVISION, Question, Reponse},
+    state::{CONSTATER, Constat, EnCours, Etape, EtatLieu, PROVISION, Question, Reponse},
     webhook::{ABONNEMENTS, adresse},
 };
 
@@ -47,7 +47,11 @@ pub(super) fn entrer(
         }
         Pas::Pret => {
             etat.etape = Etape::Pret { organisation, webhook };
-            return etat.engagements.keys().map(|e| pret(e, organisation)).collect();
+            let mut effets: Effets =
+                etat.engagements.keys().map(|e| pret(e, organisation)).collect();
+            effets.extend(veille::suivre(etat, cx));
+            effets.extend(cogestion::accorder(etat, cx));
+            return effets;
         }
     };
     let (tache, effet) = if let Some(question) = question.filter(|_| capacite == Capacite::Api) {
@@ -57,13 +61,31 @@ pub(super) fn entrer(
         (Some(tache), effet)
     };
     let en_cours = EnCours { organisation, webhook, tache };
+    let constat = tache.map(|_| constater_plus_tard(cx));
     etat.etape = match pas {
         Pas::Webhook => Etape::Webhook(en_cours),
         Pas::Lieu => Etape::Lieu(en_cours),
         Pas::Motif => Etape::Motif(en_cours),
         Pas::Pret => Etape::Pret { organisation, webhook },
     };
-    vec![effet]
+    [effet].into_iter().chain(constat).collect()
+}
+
+/// Looks whether a person made what the open task asks for; `None` when none is open.
+pub(super) fn constater(etat: &EtatLieu, cx: &Cx<'_>) -> Option<Effets> {
+    let lieu = &etat.lieu;
+    let a_la_main = |e: &EnCours| e.tache.map(|_| e.organisation);
+    let constat = match &etat.etape {
+        Etape::Organisation { .. } => Constat::Organisation { nom: lieu.nom.clone() },
+        Etape::Webhook(e) => {
+            Constat::Webhook { lieu: lieu.id.clone(), organisation: a_la_main(e)? }
+        }
+        Etape::Lieu(e) => Constat::Lieu { organisation: a_la_main(e)?, nom: lieu.nom.clone() },
+        Etape::Motif(e) => Constat::Motif { organisation: a_la_main(e)? },
+        Etape::Pret { .. } => return None,
+    };
+    let ask = Effect::Ask(Question::Constater(constat));
+    Some(vec![Effect::CancelAsks(CONSTATER), ask, constater_plus_tard(cx)])
 }
 
 /// What comes after the step under way.
@@ -210,31 +232,63 @@ pub(super) fn corriger(mut etat: EtatLieu, organisation: i64, cx: &Cx<'_>) -> De
 
 /// An answer advances the step that asked for it, in the organisation that it was asked for.
 pub(super) fn reponse(
-    etat: EtatLieu,
+    mut etat: EtatLieu,
     ask: &Question,
     answer: &Reponse,
     cx: &Cx<'_>,
 ) -> Decision<RdvAgendaSync> {
-    let webhook = match (answer, ask, &etat.etape) {
-        (
-            Reponse::Webhook(id),
-            Question::EnregistrerWebhook { organisation, .. },
-            Etape::Webhook(e),
-        ) if e.organisation == *organisation => Some(*id),
-        (Reponse::Lieu(_), Question::CreerLieu { organisation, .. }, Etape::Lieu(e))
-            if e.organisation == *organisation =>
-        {
-            None
+    let (webhook, tache) = match (answer, &mut etat.etape) {
+        (Reponse::Organisation(organisation), Etape::Organisation { tache }) => {
+            let (organisation, faite) = (*organisation, tache_faite(*tache, OBSERVE));
+            let effets = entrer(&mut etat, Pas::Webhook, organisation, None, cx);
+            return suite(etat, effets).with(faite);
         }
-        (Reponse::Motif(_), Question::CreerMotif { organisation, .. }, Etape::Motif(e))
-            if e.organisation == *organisation =>
+        // A webhook made by hand is found again.
+        (Reponse::Webhook(id), Etape::Pret { organisation, webhook })
+            if webhook.is_none() && organisation_de(ask) == Some(*organisation) =>
         {
-            None
+            *webhook = Some(*id);
+            return suite(etat, vec![]);
         }
+        (Reponse::Webhook(id), Etape::Webhook(e))
+            if organisation_de(ask) == Some(e.organisation) =>
+        {
+            (Some(*id), e.tache)
+        }
+        (Reponse::Lieu(_), Etape::Lieu(e)) | (Reponse::Motif(_), Etape::Motif(e))
+            if organisation_de(ask) == Some(e.organisation) =>
+        {
+            (None, e.tache)
+        }
+        (Reponse::PasEncore, _) => return Decision::Ignore("pas-encore"),
         _ => return Decision::Ignore("reponse-tardive"),
     };
     match apres(etat, webhook, cx) {
-        Some((etat, effets)) => suite(etat, effets),
+        Some((etat, effets)) => {
+            suite(etat, effets).with_all(tache.map(|t| tache_faite(t, OBSERVE)))
+        }
         None => Decision::Ignore("reponse-tardive"),
+    }
+}
+
+/// The organisation that a question was about.
+fn organisation_de(ask: &Question) -> Option<i64> {
+    match ask {
+        Question::EnregistrerWebhook { organisation, .. }
+        | Question::Resynchroniser { organisation, .. }
+        | Question::CreerLieu { organisation, .. }
+        | Question::CreerMotif { organisation, .. }
+        | Question::Inviter { organisation, .. }
+        | Question::Relever { organisation, .. }
+        | Question::Constater(
+            Constat::Webhook { organisation, .. }
+            | Constat::Lieu { organisation, .. }
+            | Constat::Motif { organisation }
+            | Constat::Agent { organisation, .. },
+        ) => Some(*organisation),
+        Question::Constater(Constat::Organisation { .. })
+        | Question::VerifierCompte
+        | Question::Consentir { .. }
+        | Question::Courriel(_) => None,
     }
 }

@@ -12,6 +12,10 @@ fn mails(banc: &mut Banc) -> Vec<Modele> {
         | Question::Resynchroniser { .. }
         | Question::CreerLieu { .. }
         | Question::CreerMotif { .. }
+        | Question::VerifierCompte
+        | Question::Consentir { .. }
+        | Question::Constater(_)
+        | Question::Relever { .. }
         | Question::Inviter { .. } => None,
     });
     mails.collect()

@@ -9,7 +9,9 @@ use crate::{
 fn etape(banc: &Banc) -> Etape {
     match &banc.etats[LIEU] {
         Etat::Lieu(etat) => etat.etape.clone(),
-        Etat::Planning(_) | Etat::Titulaires(_) | Etat::Engagement(_) => panic!("not a site"),
+        Etat::Planning(_) | Etat::Titulaires(_) | Etat::Engagement(_) | Etat::Compte(_) => {
+            panic!("not a site")
+        }
     }
 }
 
@@ -29,7 +31,7 @@ fn a_site_is_provisioned_step_by_step_then_its_doctors_are_invited() {
     assert_eq!(etape(&banc), Etape::Pret { organisation: 1042, webhook: Some(11) });
     let asked = banc.repondre("inviter", &agent(AGENT, banc.now));
     let courriel = COURRIEL.to_owned();
-    assert_eq!(asked, Question::Inviter { organisation: 1042, courriel });
+    assert_eq!(asked, Question::Inviter { organisation: 1042, courriel, niveau: None });
     assert_eq!(banc.publications(), ["agenda.ouvert.v1 agenda/abc123"]);
     // The next doctor of a site that is ready is invited at once.
     banc.activite(&activite_b());
@@ -61,9 +63,9 @@ fn an_unknown_organisation_is_a_task_that_an_operator_closes() {
 #[test]
 fn what_the_api_may_not_do_is_a_task_each() {
     let mut banc = Banc::new();
-    let (webhook, lieu) = (Capacite::Manual, Capacite::Manual);
+    let manual = Capacite::Manual;
     banc.config.capacites =
-        Capacites { webhook, lieu, motif: Capacite::Manual, agent: Capacite::Manual };
+        Capacites { webhook: manual, lieu: manual, motif: manual, agent: manual, lecture: manual };
     banc.activite(&activite(Situation::Ouverte, "2026-03-01"));
     for gabarit in ["rdv-webhook", "rdv-lieu", "rdv-motif"] {
         assert_eq!(banc.dernier::<TacheOuverte>().gabarit, gabarit);
@@ -172,6 +174,13 @@ fn a_changed_planning_goes_out_once_a_day() {
         panic!("not a mail");
     };
     assert_eq!(mail.a, "accueil@msp-demo.example");
+    let lien = mail.lien.expect("the planning as a page");
+    let page = RdvAgendaSync::question(banc.etats.get(PLANNING), &lien, &banc.referentiel);
+    let page = page.expect("shown");
+    assert!(page.choix.is_empty() && page.titre.ends_with("MSP de démonstration"), "{page:?}");
+    assert!(page.texte[0].contains("Dr Ada Fictive, de 8\u{a0}h à 12\u{a0}h"), "{page:?}");
+    let other = contact::Lien { sujet: "attestation".to_owned(), ..lien };
+    assert!(RdvAgendaSync::question(banc.etats.get(PLANNING), &other, &banc.referentiel).is_none());
     let ics = mail.piece_jointe.expect("attached").contenu;
     assert!(ics.contains("UID:abc123-2026-03-05-0@relais"));
     // Nothing changes: nothing goes out. A removal does, as a cancelled entry.
@@ -208,5 +217,6 @@ fn a_site_without_an_address_is_reported_once() {
     assert_eq!((count(&told, "tache.ouverte"), count(&told, "tache.faite")), (1, 1));
     banc.questions.clear();
     banc.vivre("2026-03-03T17:00:00Z");
-    assert_eq!(banc.questions.len(), 1);
+    let mails = banc.questions.iter().filter(|(_, q)| q.kind() == "courriel");
+    assert_eq!(mails.count(), 1);
 }

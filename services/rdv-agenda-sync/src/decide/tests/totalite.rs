@@ -1,7 +1,7 @@
 //! Every state × every input: a decision or a refusal, never a panic; and the ends stay ends.
 
 use super::*;
-use crate::state::Acces;
+use crate::state::{Acces, Constat, Releve};
 
 fn etats() -> Vec<(&'static str, Option<Etat>)> {
     let mut all = vec![("aucun", None)];
@@ -30,6 +30,11 @@ fn etats() -> Vec<(&'static str, Option<Etat>)> {
     banc.activite(&activite(Situation::Terminee, "2026-03-02"));
     all.push(("terminé", Some(banc.etats[ENGAGEMENT].clone())));
     banc.webhook(70, "2026-03-02T10:00:00Z", Fait::Role(false));
+    let mut compte = Banc::new();
+    compte.evenement(COMPTE, Evenement::VerifierCompte);
+    let blocage = Some("rdv-consentement-revoque".to_owned());
+    compte.repondre("verifier-compte", &Reponse::Compte { blocage });
+    all.push(("compte bloqué", Some(compte.etats[COMPTE].clone())));
     all.push(("retiré", Some(banc.etats[ENGAGEMENT].clone())));
     all
 }
@@ -42,6 +47,18 @@ fn entree() -> contracts::messages::VacationAuPlanning {
         creneaux: vec![],
         annulee: false,
         version: 1,
+        retires: vec![],
+    }
+}
+
+fn releve() -> Releve {
+    let lu_le = at("2026-03-01T12:00:00Z");
+    let vue = |fait| observation(AGENT, 41, "2026-03-01T12:00:00Z", fait);
+    Releve {
+        lu_le,
+        agents: vec![Agent { id: AGENT, email: Some(COURRIEL.to_owned()) }],
+        absences: vec![],
+        rdvs: vec![vue(rdv("2026-03-05T08:00:00Z", StatutRdv::Seen))],
     }
 }
 
@@ -73,6 +90,12 @@ fn entrees() -> Vec<Input<RdvAgendaSync>> {
         Evenement::TacheFaite { tache: Uuid::nil(), champs: [].into(), par: "x".to_owned() },
         Evenement::CorrigerOrganisation { organisation: 5 },
         Evenement::Resynchroniser,
+        Evenement::VerifierCompte,
+        Evenement::Consentement { jetons: "00".to_owned() },
+        Evenement::SiteSuivi { lieu: lieu.id.clone() },
+        Evenement::ReconcilierTout,
+        Evenement::Reconcilier,
+        Evenement::Releve(Box::new(releve())),
     ];
     for fait in faits {
         events.push(Evenement::Webhook(vue(fait.clone())));
@@ -89,14 +112,29 @@ fn entrees() -> Vec<Input<RdvAgendaSync>> {
         (Question::Resynchroniser { organisation: 1042, webhook: 1 }, Reponse::Resynchronise),
         (Question::CreerMotif { organisation: 1042, lieu: lieu.id }, Reponse::Motif(3)),
         (
-            Question::Inviter { organisation: 1042, courriel: COURRIEL.to_owned() },
+            Question::Inviter { organisation: 1042, courriel: COURRIEL.to_owned(), niveau: None },
             agent(AGENT, at("2026-03-01T12:00:00Z")),
+        ),
+        (Question::VerifierCompte, Reponse::Compte { blocage: None }),
+        (
+            Question::VerifierCompte,
+            Reponse::Compte { blocage: Some("rdv-agent-refuse".to_owned()) },
+        ),
+        (
+            Question::Constater(Constat::Organisation { nom: lieu_demo().nom }),
+            Reponse::Organisation(1042),
+        ),
+        (Question::Constater(Constat::Motif { organisation: 1042 }), Reponse::PasEncore),
+        (
+            Question::Relever { organisation: 1042, du: day("2026-02-20"), au: day("2026-06-01") },
+            Reponse::Releve(Box::new(releve())),
         ),
     ];
     let answers =
         asks.into_iter().map(|(ask, answer)| Input::Answer { ask, answer, id: Uuid::nil() });
     inputs.extend(answers);
-    let reasons = ["planning", "relance", "echeance", "inconnue"];
+    let reasons =
+        ["planning", "relance", "echeance", "nuit", "constat", "verification", "inconnue"];
     inputs.extend(reasons.map(|r| Input::Wake { reason: r.to_owned() }));
     for situation in [Situation::Ouverte, Situation::Suspendue, Situation::Terminee] {
         let mut banc = Banc::new();
@@ -122,6 +160,7 @@ fn every_state_answers_every_input_and_twice_is_once() {
             Some(Etat::Lieu(_)) => LIEU,
             Some(Etat::Planning(_)) => PLANNING,
             Some(Etat::Titulaires(_)) => TITULAIRES,
+            Some(Etat::Compte(_)) => COMPTE,
             Some(Etat::Engagement(_)) | None => ENGAGEMENT,
         };
         for input in entrees() {
