@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use contracts::Rpps;
+use contracts::{Rpps, messages::SourceRpps};
 use kernel::Fault;
 use tokio::sync::Mutex;
 
@@ -15,7 +15,7 @@ use crate::{
     Answer, Integration, Lot,
     config::Config,
     extraction::{self, LectureError, Refus},
-    source::{Source, SourceError},
+    source::{self, Source, SourceError},
     state::{Fiche, Observation},
     vue::{self, Chantier, Comptes, Titre, Vue},
     wire::{self, Extrait},
@@ -32,6 +32,7 @@ pub struct Annuaire {
     regles: Regles,
     // One integration at a time per extract; look-ups go on meanwhile, on the previous view.
     activites: Mutex<()>,
+    savoir_faire: Mutex<()>,
     cartes: Mutex<()>,
 }
 
@@ -88,6 +89,11 @@ impl Annuaire {
     pub fn new(config: &Config, data_dir: &Path) -> Result<Self, String> {
         fs::create_dir_all(data_dir)
             .map_err(|e| format!("rpps-flux : dossier de travail inutilisable : {e}"))?;
+        if !config.savoir_faire {
+            // A view that is not renewed any more would say for ever what it said once.
+            vue::oublier(data_dir, Extrait::SavoirFaire)
+                .map_err(|e| format!("rpps-flux : dossier de travail inutilisable : {e}"))?;
+        }
         Ok(Self {
             source: Source::new(config)?,
             data_dir: data_dir.to_owned(),
@@ -97,6 +103,7 @@ impl Annuaire {
                 illisibles_max_pour_mille: config.illisibles_max_pour_mille,
             },
             activites: Mutex::new(()),
+            savoir_faire: Mutex::new(()),
             cartes: Mutex::new(()),
         })
     }
@@ -114,10 +121,12 @@ impl Annuaire {
     ) -> Result<Answer, AnnuaireError> {
         let verrou = match extrait {
             Extrait::Activites => &self.activites,
+            Extrait::SavoirFaire => &self.savoir_faire,
             Extrait::Cartes => &self.cartes,
         };
         let _un_seul = verrou.lock().await;
-        let dernier = match self.source.dernier(extrait).await {
+        let provisoire = self.data_dir.join(format!("{}.telechargement", extrait.as_str()));
+        let dernier = match self.source.dernier(extrait, &provisoire).await {
             Ok(dernier) => dernier,
             Err(SourceError::Refus(fichier, refus)) => {
                 return Ok(Answer::refusee(extrait, fichier, refus));
@@ -134,28 +143,27 @@ impl Annuaire {
             return self.rendre(extrait).await;
         }
         let titre = dernier.titre.clone();
-        let provisoire = self.data_dir.join(format!("{}.telechargement", extrait.as_str()));
         let fichier = match self.source.rapatrier(dernier, &provisoire).await {
             Ok(path) => path,
-            Err(error) => {
-                // What was received of it is of no use, and may be what fills the disk.
-                let _ = fs::remove_file(&provisoire);
-                return match error {
-                    SourceError::Refus(fichier, refus) => {
-                        Ok(Answer::refusee(extrait, fichier, refus))
-                    }
-                    SourceError::Http(_) | SourceError::Absent | SourceError::Local(_) => {
-                        Err(error.into())
-                    }
-                };
+            Err(SourceError::Refus(fichier, refus)) => {
+                return Ok(Answer::refusee(extrait, fichier, refus));
+            }
+            Err(error @ (SourceError::Http(_) | SourceError::Absent | SourceError::Local(_))) => {
+                return Err(error.into());
             }
         };
+        let taille_max = self.source.taille_max();
         let accepte = accepter == Some(titre.fichier.as_str());
         let (regles, data_dir, copy) = (self.regles, self.data_dir.clone(), titre.clone());
         let built = en_marge(move || {
-            let built = construire(regles, &data_dir, &copy, &fichier, accepte);
+            let texte = data_dir.join(format!("{}.extrait", extrait.as_str()));
+            let built = source::en_clair(extrait, &fichier, taille_max, &texte).and_then(|clair| {
+                let recu = Recu { titre: copy, sha256: source::somme(&fichier)?, texte: clair };
+                construire(regles, &data_dir, &recu, accepte)
+            });
             // A download is kept no longer than its integration.
             let _ = fs::remove_file(provisoire);
+            let _ = fs::remove_file(texte);
             built
         })
         .await?;
@@ -193,8 +201,7 @@ impl Annuaire {
         en_marge(move || {
             let activites = Vue::ouvrir(&data_dir, Extrait::Activites)?;
             let activites = activites.ok_or(AnnuaireError::SansExtraction)?;
-            let cartes = Vue::ouvrir(&data_dir, Extrait::Cartes)?;
-            Ok(observer(&activites, cartes.as_ref(), rpps)?)
+            Ok(observer(&activites, &Complements::ouvrir(&data_dir)?, rpps)?)
         })
         .await?
     }
@@ -214,6 +221,7 @@ impl Annuaire {
                 ajouts: m.ajouts,
                 retraits: m.retraits,
                 modifications: m.modifications,
+                sha256: m.sha256,
                 lot,
             }))
         })
@@ -228,17 +236,24 @@ async fn en_marge<T: Send + 'static>(
     tokio::task::spawn_blocking(travail).await.map_err(|_| AnnuaireError::Interrompu)
 }
 
+/// An extract that came, as text.
+struct Recu {
+    titre: Titre,
+    sha256: String,
+    texte: PathBuf,
+}
+
 /// Reads an extract, compares it with the view in use, and takes that view's place.
 fn construire(
     regles: Regles,
     data_dir: &Path,
-    titre: &Titre,
-    fichier: &Path,
+    recu: &Recu,
     accepte: bool,
 ) -> Result<(), LectureError> {
+    let titre = &recu.titre;
     let precedente = Vue::ouvrir(data_dir, titre.extrait)?;
     let mut chantier = Chantier::new(data_dir, titre)?;
-    let source = File::open(fichier)?;
+    let source = File::open(&recu.texte)?;
     let max = regles.illisibles_max_pour_mille;
     let result = extraction::parcourir(titre.extrait, &source, max, |l| chantier.ajouter(&l))
         .and_then(|releve| {
@@ -262,7 +277,7 @@ fn construire(
                     "extract integrated with reservations"
                 );
             }
-            Ok(trie.installer(data_dir, titre, &comptes)?)
+            Ok(trie.installer(data_dir, titre, &comptes, recu.sha256.clone())?)
         });
     if result.is_err() {
         let garder = precedente.as_ref().map(|vue| vue.manifeste.horodatage.as_str());
@@ -284,11 +299,11 @@ fn lot(data_dir: &Path, extrait: Extrait, vue: &Vue, depuis: u64) -> io::Result<
     let Some(activites) = Vue::ouvrir(data_dir, Extrait::Activites)? else {
         return Ok(lot);
     };
-    let cartes = Vue::ouvrir(data_dir, Extrait::Cartes)?;
+    let complements = Complements::ouvrir(data_dir)?;
     for numero in changes {
         // A number with a wrong key is nobody's: no application carries it.
         let Ok(rpps) = format!("{numero:011}").parse::<Rpps>() else { continue };
-        let observation = observer(&activites, cartes.as_ref(), rpps)?;
+        let observation = observer(&activites, &complements, rpps)?;
         // Cards do not say whose profession it is; activities only list those with a doctor's row.
         let medecin = observation.fiche.as_ref().is_some_and(Fiche::est_medecin);
         if extrait == Extrait::Activites || medecin {
@@ -298,13 +313,33 @@ fn lot(data_dir: &Path, extrait: Extrait, vue: &Vue, depuis: u64) -> io::Result<
     Ok(lot)
 }
 
-fn observer(activites: &Vue, cartes: Option<&Vue>, rpps: Rpps) -> io::Result<Observation> {
+/// The views that say more of who is in the activities.
+struct Complements {
+    savoir_faire: Option<Vue>,
+    cartes: Option<Vue>,
+}
+
+impl Complements {
+    fn ouvrir(data_dir: &Path) -> io::Result<Self> {
+        let ouvrir = |extrait| Vue::ouvrir(data_dir, extrait);
+        Ok(Self { savoir_faire: ouvrir(Extrait::SavoirFaire)?, cartes: ouvrir(Extrait::Cartes)? })
+    }
+}
+
+fn observer(activites: &Vue, plus: &Complements, rpps: Rpps) -> io::Result<Observation> {
     // 11 digits always fit.
     let numero = rpps.as_str().parse().unwrap_or_default();
-    let cartes = cartes.map(|vue| vue.lignes_de(numero)).transpose()?.unwrap_or_default();
-    let fiche = wire::fiche(&activites.lignes_de(numero)?, &cartes);
-    Ok(Observation { rpps, jour: activites.manifeste.jour, fiche })
+    let lignes = |vue: &Option<Vue>| match vue {
+        Some(vue) => vue.lignes_de(numero),
+        None => Ok(Vec::new()),
+    };
+    let (savoir_faire, cartes) = (lignes(&plus.savoir_faire)?, lignes(&plus.cartes)?);
+    let fiche = wire::fiche(&activites.lignes_de(numero)?, &savoir_faire, &cartes);
+    let (jour, source) = (activites.manifeste.jour, SourceRpps::Extraction);
+    Ok(Observation { rpps, jour, source, fiche })
 }
+
+pub mod fhir;
 
 #[cfg(test)]
 mod tests;

@@ -8,13 +8,16 @@ use service::{
 
 use crate::{
     Answer, Ask, Event, Message, RppsFlux,
-    state::{Extraction, State},
+    state::{Extraction, FluxFhir, Medecin, State},
     wire::Extrait,
 };
 
 mod dossier;
 mod extraction;
+mod fhir;
 mod medecin;
+mod sources;
+mod veille;
 
 type Decision = FrameDecision<RppsFlux>;
 type Input = FrameInput<RppsFlux>;
@@ -23,6 +26,9 @@ type Outcome = Result<Decision, Refusal>;
 
 /// The state of the extracts.
 pub const EXTRACTION: &str = "extraction";
+
+/// The state of the API.
+pub const FHIR: &str = "fhir";
 
 /// The state that a message concerns.
 pub fn key(message: &Message) -> String {
@@ -52,14 +58,28 @@ fn cle_medecin(rpps: &Rpps) -> String {
 /// # Errors
 /// A sentence for the operator.
 pub fn operator(action: &OperatorAction) -> Result<(String, Event), String> {
-    if action.action != "accepter-extraction" {
-        return Err(format!("{} ne connaît pas « {} »", RppsFlux::NAME, action.action));
-    }
-    match action.champs.get("fichier") {
-        Some(fichier) if Extrait::de_fichier(fichier).is_some() => {
-            Ok((EXTRACTION.to_owned(), Event::Accepter { fichier: fichier.clone() }))
+    let par = action.par.clone();
+    match action.action.as_str() {
+        "accepter-extraction" => match action.champs.get("fichier") {
+            Some(fichier) if Extrait::de_fichier(fichier).is_some() => {
+                Ok((EXTRACTION.to_owned(), Event::Accepter { fichier: fichier.clone(), par }))
+            }
+            Some(_) | None => {
+                Err("donnez le champ « fichier » : le nom du fichier refusé".to_owned())
+            }
+        },
+        "fermer-tache" => {
+            let tache = action.champs.get("tache").and_then(|t| t.trim().parse().ok());
+            let known =
+                action.cle.strip_prefix("medecin/").is_some_and(|r| r.parse::<Rpps>().is_ok());
+            match tache {
+                Some(tache) if known => Ok((action.cle.clone(), Event::FermerTache { tache, par })),
+                Some(_) | None => {
+                    Err("donnez « cle » (medecin/…) et le champ « tache »".to_owned())
+                }
+            }
         }
-        Some(_) | None => Err("donnez le champ « fichier » : le nom du fichier refusé".to_owned()),
+        other => Err(format!("{} ne connaît pas « {other} »", RppsFlux::NAME)),
     }
 }
 
@@ -78,8 +98,8 @@ pub fn decide(state: Option<&State>, input: Input, cx: &Cx<'_>) -> Outcome {
 
 fn message_lu(state: Option<&State>, message: Message, cx: &Cx<'_>) -> Outcome {
     match message {
-        Message::CandidatureDeposee(m) => dossier::candidature(state, m.0),
-        Message::CandidatureModifiee(m) => dossier::candidature(state, m.0),
+        Message::CandidatureDeposee(m) => dossier::candidature(state, m.0, cx),
+        Message::CandidatureModifiee(m) => dossier::candidature(state, m.0, cx),
         Message::CandidatureRetiree(m) => dossier::clore(state, m.dossier),
         Message::CandidatureRefusee(m) => dossier::clore(state, m.dossier),
         Message::ActiviteAutorisee(m) => activite(state, m.0, cx),
@@ -94,84 +114,97 @@ fn activite(state: Option<&State>, activite: Activite, cx: &Cx<'_>) -> Outcome {
     match state {
         None => Ok(medecin::activite(None, activite, cx)),
         Some(State::Medecin(medecin)) => Ok(medecin::activite(Some(medecin), activite, cx)),
-        Some(State::Extraction(_) | State::Dossier(_) | State::DossierClos) => Err(autre_etat()),
+        Some(State::Extraction(_) | State::Fhir(_) | State::Dossier(_) | State::DossierClos) => {
+            Err(autre_etat())
+        }
     }
 }
 
 fn reponse(state: Option<&State>, ask: Ask, answer: Answer, cx: &Cx<'_>) -> Outcome {
-    match (state, ask, answer) {
-        (Some(State::Extraction(e)), Ask::Integrer { .. }, answer) => {
-            extraction::lue(e, answer, cx)
-        }
-        (
-            Some(State::Extraction(e)),
-            Ask::Suite { extrait, fichier, .. },
-            Answer::Suite { lot },
-        ) => Ok(extraction::suite(e, extrait, &fichier, lot)),
-        (Some(State::Dossier(d)), _, Answer::Trouvee(o)) => Ok(dossier::observer(d, &o, cx)),
-        (Some(State::DossierClos), _, Answer::Trouvee(_)) => Ok(Decision::Ignore("dossier clos")),
-        (Some(State::Medecin(m)), _, Answer::Trouvee(o)) => Ok(medecin::observer(m, &o, cx)),
-        (
-            Some(State::Extraction(_)),
-            Ask::Suite { .. } | Ask::Chercher { .. },
-            Answer::Integree(_)
-            | Answer::Inchangee { .. }
-            | Answer::Refusee { .. }
-            | Answer::Suite { .. }
-            | Answer::Trouvee(_),
-        )
-        | (
-            Some(State::Dossier(_) | State::DossierClos | State::Medecin(_)),
-            _,
-            Answer::Integree(_)
-            | Answer::Inchangee { .. }
-            | Answer::Refusee { .. }
-            | Answer::Suite { .. },
-        )
-        | (None, _, _) => Err(autre_etat()),
+    match (state, answer) {
+        (Some(State::Extraction(e)), Answer::Suite { lot }) => match ask {
+            Ask::Suite { extrait, fichier, .. } => Ok(extraction::suite(e, extrait, &fichier, lot)),
+            Ask::Integrer { .. }
+            | Ask::Chercher { .. }
+            | Ask::Interroger { .. }
+            | Ask::Situations { .. }
+            | Ask::Changements { .. } => Err(autre_etat()),
+        },
+        (Some(State::Extraction(e)), answer) => extraction::lue(e, answer, cx),
+        (Some(State::Fhir(f)), answer) => fhir::page(f, &ask, answer),
+        (Some(State::Dossier(d)), Answer::Trouvee(o)) => Ok(dossier::observer(d, &o, cx)),
+        (Some(State::Dossier(d)), answer) => fhir::candidat(d, &ask, answer, cx),
+        (Some(State::DossierClos), _) => Ok(Decision::Ignore("dossier clos")),
+        (Some(State::Medecin(m)), Answer::Trouvee(o)) => Ok(medecin::observer(m, &o, cx)),
+        (Some(State::Medecin(m)), answer) => fhir::suivi(m, ask, answer, cx),
+        (None, _) => Err(autre_etat()),
     }
 }
 
 fn evenement(state: Option<&State>, event: Event, cx: &Cx<'_>) -> Outcome {
-    match (state, event) {
-        (None, Event::Demarrer) => Ok(extraction::lire_tout(Extraction::default(), cx)),
-        (Some(State::Extraction(e)), Event::Demarrer) => Ok(extraction::lire_tout(e.clone(), cx)),
-        (Some(State::Extraction(e)), Event::Accepter { fichier }) => {
-            Ok(extraction::accepter(e, fichier))
+    match event {
+        Event::Demarrer => demarrer(state, cx),
+        Event::Accepter { fichier, par } => match state {
+            Some(State::Extraction(e)) => Ok(extraction::accepter(e, fichier, par)),
+            None => Ok(Decision::Ignore("aucune extraction")),
+            Some(State::Fhir(_) | State::Dossier(_) | State::DossierClos | State::Medecin(_)) => {
+                Err(autre_etat())
+            }
+        },
+        Event::Vue(o) => match state {
+            Some(State::Dossier(d)) => Ok(dossier::observer(d, &o, cx)),
+            Some(State::DossierClos) => Ok(Decision::Ignore("dossier clos")),
+            _ => du_medecin(state, |m| Ok(medecin::observer(m, &o, cx))),
+        },
+        Event::ActiviteDisparue => match state {
+            Some(State::Dossier(d)) => Ok(dossier::activite_disparue(d)),
+            Some(State::DossierClos) | None => Ok(Decision::Ignore("dossier inconnu ou clos")),
+            Some(State::Extraction(_) | State::Fhir(_) | State::Medecin(_)) => Err(autre_etat()),
+        },
+        Event::Suivre { rpps, dossier } => match state {
+            None => Ok(medecin::suivre(None, rpps, dossier)),
+            Some(_) => du_medecin(state, |m| Ok(medecin::suivre(Some(m), rpps, dossier))),
+        },
+        Event::NePlusSuivre { dossier } => {
+            du_medecin(state, |m| Ok(medecin::ne_plus_suivre(m, dossier)))
         }
-        (None, Event::Accepter { .. }) => Ok(Decision::Ignore("aucune extraction")),
-        (None, Event::Suivre { rpps, dossier }) => Ok(medecin::suivre(None, rpps, dossier)),
-        (Some(State::Medecin(m)), Event::Suivre { rpps, dossier }) => {
-            Ok(medecin::suivre(Some(m), rpps, dossier))
+        Event::FermerTache { tache, par } => {
+            du_medecin(state, |m| Ok(veille::fermer(m, tache, &par)))
         }
-        (Some(State::Medecin(m)), Event::NePlusSuivre { dossier }) => {
-            Ok(medecin::ne_plus_suivre(m, dossier))
+        Event::ChangementFhir => du_medecin(state, |m| Ok(medecin::change(m))),
+    }
+}
+
+fn demarrer(state: Option<&State>, cx: &Cx<'_>) -> Outcome {
+    match state {
+        None if cx.key == FHIR && cx.config.fhir.is_none() => {
+            Ok(Decision::Ignore("API non configurée"))
         }
-        (Some(State::Medecin(m)), Event::Vue(o)) => Ok(medecin::observer(m, &o, cx)),
-        (Some(State::Dossier(d)), Event::Vue(o)) => Ok(dossier::observer(d, &o, cx)),
-        (Some(State::DossierClos), Event::Vue(_)) => Ok(Decision::Ignore("dossier clos")),
-        (None, Event::Vue(_) | Event::NePlusSuivre { .. }) => {
-            Ok(Decision::Ignore("médecin non suivi"))
+        None if cx.key == FHIR => Ok(fhir::lire(&FluxFhir::default(), cx)),
+        None => Ok(extraction::lire_tout(Extraction::default(), cx)),
+        Some(State::Extraction(e)) => Ok(extraction::lire_tout(e.clone(), cx)),
+        Some(State::Fhir(f)) => Ok(fhir::lire(f, cx)),
+        Some(State::Dossier(_) | State::DossierClos | State::Medecin(_)) => Err(autre_etat()),
+    }
+}
+
+/// What concerns a doctor who is followed; nobody else.
+fn du_medecin(state: Option<&State>, decide: impl FnOnce(&Medecin) -> Outcome) -> Outcome {
+    match state {
+        Some(State::Medecin(medecin)) => decide(medecin),
+        None => Ok(Decision::Ignore("médecin non suivi")),
+        Some(State::Extraction(_) | State::Fhir(_) | State::Dossier(_) | State::DossierClos) => {
+            Err(autre_etat())
         }
-        (
-            Some(State::Extraction(_)),
-            Event::Suivre { .. } | Event::NePlusSuivre { .. } | Event::Vue(_),
-        )
-        | (
-            Some(State::Dossier(_) | State::DossierClos),
-            Event::Demarrer
-            | Event::Accepter { .. }
-            | Event::Suivre { .. }
-            | Event::NePlusSuivre { .. },
-        )
-        | (Some(State::Medecin(_)), Event::Demarrer | Event::Accepter { .. }) => Err(autre_etat()),
     }
 }
 
 fn reveil(state: Option<&State>, reason: &str, cx: &Cx<'_>) -> Decision {
     match state {
         Some(State::Extraction(e)) => extraction::reveil(e, reason, cx),
-        Some(State::Medecin(m)) => medecin::relire(m, cx),
+        Some(State::Fhir(f)) => fhir::lire(f, cx),
+        Some(State::Medecin(m)) if reason == medecin::RELECTURE => medecin::relire(m, cx),
+        Some(State::Medecin(m)) => veille::reveil(m, reason, cx),
         Some(State::Dossier(_) | State::DossierClos) | None => {
             Decision::Ignore("réveil sans objet")
         }

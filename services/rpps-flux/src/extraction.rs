@@ -27,6 +27,8 @@ pub enum Refus {
     EcartExcessif,
     /// Larger than the configured limit.
     TropGrande,
+    /// The archive is damaged, not whole yet, or holds no such extract, or two.
+    ArchiveIllisible,
     /// Neither its name nor its date of modification says of which day it is.
     SansHorodatage,
 }
@@ -41,6 +43,7 @@ impl Refus {
             Self::LignesIllisibles => "lignes-illisibles",
             Self::EcartExcessif => "ecart-excessif",
             Self::TropGrande => "trop-grande",
+            Self::ArchiveIllisible => "archive-illisible",
             Self::SansHorodatage => "sans-horodatage",
         }
     }
@@ -48,7 +51,7 @@ impl Refus {
     /// Says whether reading the same file again may help: it was still being written or sent.
     pub fn passager(self) -> bool {
         match self {
-            Self::Tronquee | Self::Vide | Self::SansHorodatage => true,
+            Self::Tronquee | Self::Vide | Self::ArchiveIllisible | Self::SansHorodatage => true,
             Self::EnteteInconnue
             | Self::LignesIllisibles
             | Self::EcartExcessif

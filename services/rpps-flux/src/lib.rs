@@ -1,7 +1,7 @@
 //! Follows the RPPS: identifies applicants, sees authorised activities and CPS cards appear in the
 //! daily open extracts of the Annuaire Santé. It never asks the Order or a CPAM anything.
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use contracts::{DossierId, Rpps, incoming};
 use kernel::Fault;
 use serde::{Deserialize, Serialize};
@@ -27,10 +27,10 @@ pub mod simulator;
 #[cfg(test)]
 mod exemples;
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use crate::{
-    agency::Annuaire,
+    agency::{Annuaire, fhir::Api},
     config::Config,
     extraction::Refus,
     state::{Observation, State},
@@ -41,7 +41,22 @@ use crate::{
 #[derive(Debug)]
 pub struct RppsFlux {
     annuaire: Annuaire,
+    api: Option<Api>,
 }
+
+impl RppsFlux {
+    /// The API, when it is configured: a question that was asked before it was taken out of the
+    /// configuration waits until it is too old.
+    fn api(&self) -> Result<&Api, Fault> {
+        let absent = || Fault::transient("fhir-non-configure", SansApi);
+        self.api.as_ref().ok_or_else(absent)
+    }
+}
+
+/// The API is not configured.
+#[derive(Debug, thiserror::Error)]
+#[error("the API of the Annuaire Santé is not configured")]
+struct SansApi;
 
 incoming! {
     /// What rpps-flux consumes.
@@ -68,7 +83,21 @@ pub enum Event {
     Accepter {
         /// The file.
         fichier: String,
+        /// Who accepts them.
+        #[serde(default)]
+        par: String,
     },
+    /// `medecin/<rpps>`: an operator closes a task.
+    FermerTache {
+        /// The task.
+        tache: Uuid,
+        /// Who.
+        par: String,
+    },
+    /// `dossier/<n>`: an activity that the RPPS showed is not there any more.
+    ActiviteDisparue,
+    /// `medecin/<rpps>`: the API says that something changed.
+    ChangementFhir,
     /// `medecin/<rpps>`: an application is to be kept informed.
     Suivre {
         /// The doctor.
@@ -112,6 +141,43 @@ pub enum Ask {
         /// The number.
         rpps: Rpps,
     },
+    /// Who has a number, of the API.
+    Interroger {
+        /// The number.
+        rpps: Rpps,
+    },
+    /// Where somebody practises, of the API.
+    Situations {
+        /// The number.
+        rpps: Rpps,
+        /// Ids of the person's resources.
+        ids: Vec<String>,
+        /// What is known so far.
+        fiche: state::Fiche,
+        /// The next page.
+        page: Option<String>,
+    },
+    /// Who changed, of the API.
+    Changements {
+        /// What is read.
+        ressource: Ressource,
+        /// Changes from this instant on; `None`: every doctor.
+        depuis: Option<DateTime<Utc>>,
+        /// When the reading began.
+        debut: DateTime<Utc>,
+        /// The next page.
+        page: Option<String>,
+    },
+}
+
+/// What a reading of the changes goes through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ressource {
+    /// `Practitioner`.
+    Praticiens,
+    /// `PractitionerRole`.
+    Situations,
 }
 
 impl AskKind for Ask {
@@ -120,6 +186,9 @@ impl AskKind for Ask {
             Self::Integrer { .. } => "integrer",
             Self::Suite { .. } => "suite",
             Self::Chercher { .. } => "chercher",
+            Self::Interroger { .. } => "interroger",
+            Self::Situations { .. } => "situations",
+            Self::Changements { .. } => "changements",
         }
     }
 
@@ -127,6 +196,9 @@ impl AskKind for Ask {
         match self {
             Self::Integrer { .. } => "rpps-extraction",
             Self::Suite { .. } | Self::Chercher { .. } => "rpps-vue",
+            Self::Interroger { .. } | Self::Situations { .. } | Self::Changements { .. } => {
+                "rpps-fhir"
+            }
         }
     }
 
@@ -139,6 +211,10 @@ impl AskKind for Ask {
             // The next day asks again by itself; a day without any extract must be seen.
             Self::Integrer { .. } => Duration::from_hours(20),
             Self::Suite { .. } | Self::Chercher { .. } => Duration::from_hours(14 * 24),
+            // The extracts say the same a day later, and every look asks again.
+            Self::Interroger { .. } | Self::Situations { .. } => Duration::from_hours(3 * 24),
+            // A reading that goes on longer is begun again.
+            Self::Changements { .. } => Duration::from_hours(6),
         }
     }
 }
@@ -174,6 +250,29 @@ pub enum Answer {
     },
     /// What the local view says.
     Trouvee(Observation),
+    /// Who has a number.
+    Praticien {
+        /// Ids of the person's resources.
+        ids: Vec<String>,
+        /// What they say; `None` when nobody has the number any more, or ever had.
+        fiche: Option<state::Fiche>,
+    },
+    /// Where somebody practises.
+    Situations {
+        /// The sites, as the RPPS names them.
+        structures: BTreeSet<String>,
+        /// The next page.
+        suite: Option<String>,
+    },
+    /// Who changed.
+    Changements {
+        /// The numbers.
+        numeros: Vec<Rpps>,
+        /// The next page.
+        suite: Option<String>,
+    },
+    /// The page asked for is not kept any more.
+    PagePerimee,
 }
 
 impl Answer {
@@ -200,6 +299,9 @@ pub struct Integration {
     pub retraits: u64,
     /// Rows modified.
     pub modifications: u64,
+    /// SHA-256 of the file as it came.
+    #[serde(default)]
+    pub sha256: Option<String>,
     /// The first doctors who changed.
     pub lot: Lot,
 }
@@ -223,7 +325,8 @@ impl Service for RppsFlux {
     type Answer = Answer;
 
     fn new(config: &Config, equipment: &Equipment) -> Result<Self, String> {
-        Ok(Self { annuaire: Annuaire::new(config, &equipment.data_dir)? })
+        let api = config.fhir.as_ref().map(|fhir| Api::new(fhir, config.timeout_ms)).transpose()?;
+        Ok(Self { annuaire: Annuaire::new(config, &equipment.data_dir)?, api })
     }
 
     fn key(message: &Message) -> String {
@@ -251,21 +354,31 @@ impl Service for RppsFlux {
             Ask::Chercher { rpps } => {
                 Ok(Answer::Trouvee(self.annuaire.chercher(rpps.clone()).await?))
             }
+            Ask::Interroger { rpps } => Ok(self.api()?.praticien(rpps).await?),
+            Ask::Situations { ids, page, .. } => {
+                Ok(self.api()?.situations(ids, page.as_deref()).await?)
+            }
+            Ask::Changements { ressource, depuis, page, .. } => {
+                Ok(self.api()?.changements(*ressource, *depuis, page.as_deref()).await?)
+            }
         }
     }
 
     fn limits(_config: &Config) -> Vec<(&'static str, Limit)> {
         let minute = Duration::from_mins(1);
         vec![
-            // Two files; each integration works alone on its own.
+            // Three files; each integration works alone on its own.
             ("rpps-extraction", Limit { in_flight: 2, calls: 20, window: minute }),
             // Local files: no partner to spare, only the disk.
             ("rpps-vue", Limit { in_flight: 16, calls: 600_000, window: minute }),
+            // 17 calls per second and application (ANS documentation); each ask is one call.
+            ("rpps-fhir", Limit { in_flight: 8, calls: 17, window: Duration::from_secs(1) }),
         ]
     }
 
     fn boot(_config: &Config) -> Vec<(String, Event)> {
-        vec![(decide::EXTRACTION.to_owned(), Event::Demarrer)]
+        // The second one also says that the API is not read any more.
+        [decide::EXTRACTION, decide::FHIR].map(|key| (key.to_owned(), Event::Demarrer)).into()
     }
 
     fn etape(state: &State) -> Option<Etape> {

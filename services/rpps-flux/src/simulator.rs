@@ -1,5 +1,6 @@
-//! A simulated Annuaire Santé in open access: a real HTTP server of the two daily extracts, written
-//! from the published headers (variant C of 2026, 56 columns), not from `wire.rs`.
+//! A simulated Annuaire Santé in open access: a real HTTP server of the daily extracts, as texts or
+//! in one zip, and of the API; written from the published headers (variant C of 2026, 56 columns)
+//! and from the ANS documentation of the API, not from `wire.rs`.
 //!
 //! A file carries the stamp of its day at 00:00 and shows what the world made visible by that day.
 
@@ -7,24 +8,19 @@ use std::{
     io,
     net::{Ipv4Addr, SocketAddr},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
 };
 
-use agency::faults::{FaultKind, Faults};
-use axum::{
-    Router,
-    body::Body,
-    extract::State as Shared,
-    http::{Response, StatusCode, header},
-    routing::get,
-};
+use agency::faults::Faults;
+use axum::{Router, routing::get};
 use chrono::NaiveDate;
 use contracts::{Finess, Rpps, RppsRang};
 use kernel::{Clock, Tasks};
 
+pub mod fhir;
 mod fichiers;
 mod monde;
 mod national;
+mod service;
 
 pub use monde::Fiche;
 use monde::Monde;
@@ -71,7 +67,8 @@ type Hook = dyn Fn(Evenement) + Send + Sync;
 #[derive(Clone)]
 pub struct RppsSimule {
     inner: Arc<Inner>,
-    /// Faults asked of it; calls are named `activites 2026-01-05` and `cartes 2026-01-05`.
+    /// Faults asked of it; calls are named `activites 2026-01-05`, `savoir-faire …`, `archive …`,
+    /// `cartes …` and `fhir Practitioner`, `fhir PractitionerRole`, `fhir _page`.
     pub faults: Faults,
 }
 
@@ -109,8 +106,11 @@ impl RppsSimule {
         };
         let simule = Self { inner: Arc::new(inner), faults: Faults::none() };
         let routes = Router::new()
-            .route("/PS_LibreAcces_Personne_activite.txt", get(activites))
-            .route("/porteurs-cps-cpf.txt", get(cartes))
+            .route("/PS_LibreAcces_Personne_activite.txt", get(service::activites))
+            .route("/PS_LibreAcces_SavoirFaire.txt", get(service::savoir_faire))
+            .route("/PS_LibreAcces.zip", get(service::archive))
+            .route("/porteurs-cps-cpf.txt", get(service::cartes))
+            .merge(fhir::routes())
             .with_state(simule.clone());
         tasks.spawn_until_stopped(async move {
             // The listener only fails when the machine does; the group then has nothing to serve.
@@ -174,6 +174,11 @@ impl RppsSimule {
         fichiers::activites(&lock(&self.inner.monde), jour)
     }
 
+    /// The text of the specialities of a day.
+    pub fn savoir_faire_du(&self, jour: NaiveDate) -> String {
+        fichiers::savoir_faire(&lock(&self.inner.monde), jour)
+    }
+
     /// The text of the cards of a day.
     pub fn cartes_du(&self, jour: NaiveDate) -> String {
         fichiers::cartes(&lock(&self.inner.monde), jour)
@@ -185,70 +190,6 @@ impl RppsSimule {
             hook(evenement);
         }
     }
-
-    async fn servir(
-        &self,
-        appel: &str,
-        prefixe: &str,
-        du: fn(&Self, NaiveDate) -> String,
-    ) -> Served {
-        let jour = kernel::paris_date(self.inner.clock.now());
-        let fichier = format!("{prefixe}_{}0000.txt", jour.format("%Y%m%d"));
-        let fault = self.faults.next(&format!("{appel} {jour}"));
-        match fault {
-            Some(FaultKind::Status(status)) => return refus(status, None),
-            Some(FaultKind::TooMany(seconds)) => return refus(429, Some(seconds)),
-            Some(FaultKind::Down) => return coupe(),
-            Some(FaultKind::Slow(delay)) => patienter(delay).await,
-            Some(FaultKind::Wrong) | None => {}
-        }
-        let mut texte = du(self, jour);
-        if fault == Some(FaultKind::Wrong) {
-            // Cut in the middle of its last line, as an interrupted export leaves it.
-            let fin = texte.char_indices().rev().nth(12).map_or(0, |(i, _)| i);
-            texte.truncate(fin);
-        } else {
-            let lignes = texte.lines().count().saturating_sub(1);
-            self.signaler(Evenement::FichierServi { fichier: fichier.clone(), lignes });
-        }
-        Response::builder()
-            .header(header::CONTENT_TYPE, "text/plain; charset=utf-8")
-            .header(header::CONTENT_DISPOSITION, format!("attachment; filename=\"{fichier}\""))
-            .header(header::LAST_MODIFIED, jour.format("%a, %d %b %Y 00:00:00 GMT").to_string())
-            .body(Body::from(texte))
-            .unwrap_or_default()
-    }
-}
-
-type Served = Response<Body>;
-
-async fn activites(Shared(simule): Shared<RppsSimule>) -> Served {
-    let du = RppsSimule::activites_du;
-    simule.servir("activites", "PS_LibreAcces_Personne_activite", du).await
-}
-
-async fn cartes(Shared(simule): Shared<RppsSimule>) -> Served {
-    simule.servir("cartes", "porteurs-cps-cpf", RppsSimule::cartes_du).await
-}
-
-async fn patienter(delay: Duration) {
-    tokio::time::sleep(delay).await;
-}
-
-fn refus(status: u16, retry_after: Option<u32>) -> Served {
-    let mut response = Response::new(Body::from("<html>indisponible</html>"));
-    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
-    if let Some(seconds) = retry_after {
-        response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
-    }
-    response
-}
-
-/// An answer whose body breaks off: the connection is closed in the middle of it.
-fn coupe() -> Served {
-    let broken = io::Error::from(io::ErrorKind::ConnectionAborted);
-    let stream = futures_util::stream::once(async move { Err::<Vec<u8>, _>(broken) });
-    Response::new(Body::from_stream(stream))
 }
 
 #[cfg(test)]

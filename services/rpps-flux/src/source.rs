@@ -1,4 +1,4 @@
-//! Where the extracts come from: served over HTTP, or dropped in a folder.
+//! Where the extracts come from: served over HTTP, or dropped in a folder; as text or zipped.
 //!
 //! Source: data.gouv.fr, data set « Annuaire santé, extractions en libre accès » (fixed URL per
 //! file, no authentication, replaced daily).
@@ -8,17 +8,21 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use agency::{HttpClient, HttpError, HttpSettings, HttpStream};
+use agency::{HttpClient, HttpError, HttpSettings};
 use chrono::{DateTime, Utc};
-use reqwest::{Method, header};
-use tokio::io::AsyncWriteExt;
+use sha2::{Digest, Sha256};
 
 use crate::{
     config::Config,
-    extraction::Refus,
+    extraction::{LectureError, Refus},
     vue::Titre,
     wire::{self, Extrait},
 };
+
+mod archive;
+mod telechargement;
+
+use telechargement::Arrivee;
 
 /// Where the extracts come from.
 #[derive(Debug)]
@@ -29,7 +33,7 @@ pub struct Source {
 
 #[derive(Debug)]
 enum Lieu {
-    Http { client: HttpClient, chemins: [String; 2] },
+    Http { client: HttpClient, chemins: [String; 3] },
     Repertoire(PathBuf),
 }
 
@@ -43,7 +47,7 @@ pub struct Dernier {
 
 #[derive(Debug)]
 enum Contenu {
-    Reponse(Box<HttpStream>),
+    Reponse(Box<Arrivee>),
     Fichier(PathBuf),
 }
 
@@ -77,7 +81,7 @@ impl Source {
                     timeout_ms: config.timeout_ms,
                     max_body_bytes: 0,
                 })?,
-                chemins: [config.chemin_activites.clone(), config.chemin_cartes.clone()],
+                chemins: Extrait::TOUS.map(|extrait| config.chemin(extrait).to_owned()),
             },
             (None, Some(folder)) => Lieu::Repertoire(folder.clone()),
             (Some(_), Some(_)) | (None, None) => {
@@ -87,22 +91,27 @@ impl Source {
         Ok(Self { lieu, taille_max: config.taille_max_octets })
     }
 
-    /// The newest extract; over HTTP only the headers were read yet.
+    /// The newest extract; over HTTP only the headers were read yet, of the rest of it when a part
+    /// is at `destination` already.
     ///
     /// # Errors
     /// [`SourceError`].
-    pub async fn dernier(&self, extrait: Extrait) -> Result<Dernier, SourceError> {
+    pub async fn dernier(
+        &self,
+        extrait: Extrait,
+        destination: &Path,
+    ) -> Result<Dernier, SourceError> {
         match &self.lieu {
             Lieu::Http { client, chemins } => {
-                let [activites, cartes] = chemins;
+                let [activites, savoir_faire, cartes] = chemins;
                 let chemin = match extrait {
                     Extrait::Activites => activites,
+                    Extrait::SavoirFaire => savoir_faire,
                     Extrait::Cartes => cartes,
                 };
-                let response = client.stream(client.request(Method::GET, chemin)).await?;
-                let titre =
-                    titre_http(extrait, chemin, &response).ok_or_else(|| sans_date(extrait))?;
-                Ok(Dernier { titre, contenu: Contenu::Reponse(Box::new(response)) })
+                let (titre, arrivee) =
+                    telechargement::demander(client, extrait, chemin, destination).await?;
+                Ok(Dernier { titre, contenu: Contenu::Reponse(Box::new(arrivee)) })
             }
             Lieu::Repertoire(folder) => dernier_du_repertoire(folder, extrait),
         }
@@ -117,47 +126,68 @@ impl Source {
         dernier: Dernier,
         destination: &Path,
     ) -> Result<PathBuf, SourceError> {
-        let trop = || SourceError::Refus(dernier.titre.fichier.clone(), Refus::TropGrande);
-        let mut response = match dernier.contenu {
+        match dernier.contenu {
             Contenu::Fichier(path) if fs::metadata(&path)?.len() > self.taille_max => {
-                return Err(trop());
+                Err(SourceError::Refus(dernier.titre.fichier, Refus::TropGrande))
             }
-            Contenu::Fichier(path) => return Ok(path),
-            Contenu::Reponse(response) => response,
-        };
-        let mut fichier = tokio::fs::File::create(destination).await?;
-        let mut recus = 0_u64;
-        while let Some(chunk) = response.chunk().await? {
-            recus += chunk.len() as u64;
-            if recus > self.taille_max {
-                return Err(trop());
+            Contenu::Fichier(path) => Ok(path),
+            Contenu::Reponse(arrivee) => {
+                arrivee.recevoir(&dernier.titre, self.taille_max, destination).await?;
+                Ok(destination.to_owned())
             }
-            fichier.write_all(&chunk).await?;
         }
-        fichier.flush().await?;
-        Ok(destination.to_owned())
     }
+
+    /// Largest extract that is read, in bytes, once it is text.
+    pub fn taille_max(&self) -> u64 {
+        self.taille_max
+    }
+}
+
+/// The extract as text: the file itself, or what the archive holds, written to `destination`.
+///
+/// # Errors
+/// [`LectureError`].
+pub fn en_clair(
+    extrait: Extrait,
+    fichier: &Path,
+    taille_max: u64,
+    destination: &Path,
+) -> Result<PathBuf, LectureError> {
+    if archive::est_zip(fichier)? {
+        archive::extraire(extrait, fichier, taille_max, destination)?;
+        return Ok(destination.to_owned());
+    }
+    Ok(fichier.to_owned())
+}
+
+/// The SHA-256 of a file, in hexadecimal.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn somme(fichier: &Path) -> io::Result<String> {
+    struct Somme(Sha256);
+    impl io::Write for Somme {
+        fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+            self.0.update(octets);
+            Ok(octets.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut somme = Somme(Sha256::new());
+    io::copy(&mut io::BufReader::with_capacity(1 << 16, fs::File::open(fichier)?), &mut somme)?;
+    Ok(hex::encode(somme.0.finalize()))
 }
 
 fn sans_date(extrait: Extrait) -> SourceError {
     SourceError::Refus(format!("{}.txt", extrait.prefixe()), Refus::SansHorodatage)
 }
 
-/// The day of a served file: from the name it is served under, from its address, or else from its
-/// date of modification.
-fn titre_http(extrait: Extrait, chemin: &str, response: &HttpStream) -> Option<Titre> {
-    let text = |name| response.headers().get(name).and_then(|v| v.to_str().ok());
-    let served = text(header::CONTENT_DISPOSITION).and_then(|v| v.split_once("filename="));
-    let served = served.map(|(_, rest)| rest.split(';').next().unwrap_or(rest).trim_matches('"'));
-    let named = [served, chemin.rsplit('/').next()];
-    named.into_iter().flatten().find_map(|nom| titre(extrait, nom)).or_else(|| {
-        let modified = DateTime::parse_from_rfc2822(text(header::LAST_MODIFIED)?).ok()?;
-        titre_date(extrait, modified.with_timezone(&Utc))
-    })
-}
-
 fn titre(extrait: Extrait, nom: &str) -> Option<Titre> {
-    let horodatage = wire::horodatage(nom).filter(|_| nom.starts_with(extrait.prefixe()))?;
+    let horodatage = wire::horodatage(nom).filter(|_| extrait.est_dans(nom))?;
     let jour = wire::jour(&horodatage[..8])?;
     let fichier = format!("{}_{horodatage}.txt", extrait.prefixe());
     Some(Titre { extrait, fichier, horodatage: horodatage.to_owned(), jour })
@@ -173,8 +203,8 @@ fn dernier_du_repertoire(folder: &Path, extrait: Extrait) -> Result<Dernier, Sou
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let nom = entry.file_name().to_string_lossy().into_owned();
-        let text = Path::new(&nom).extension().is_some_and(|e| e == "txt");
-        if !text || Extrait::de_fichier(&nom) != Some(extrait) {
+        let known = Path::new(&nom).extension().is_some_and(|e| e == "txt" || e == "zip");
+        if !known || !extrait.est_dans(&nom) {
             continue;
         }
         let modified = entry.metadata()?.modified().ok().map(DateTime::<Utc>::from);
@@ -186,3 +216,6 @@ fn dernier_du_repertoire(folder: &Path, extrait: Extrait) -> Result<Dernier, Sou
     let (titre, path) = newest.ok_or(SourceError::Absent)?;
     Ok(Dernier { titre, contenu: Contenu::Fichier(path) })
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,11 +3,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::NaiveDate;
-use contracts::{DossierId, EngagementId, Lieu, Rpps, messages::MedecinIdentifie};
+use chrono::{DateTime, NaiveDate, Utc};
+use contracts::{
+    DossierId, EngagementId, Lieu, Rpps,
+    messages::{MedecinIdentifie, SourceRpps},
+};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
-use crate::wire::{Extrait, PROFESSION_MEDECIN, normaliser_nom};
+use crate::{
+    Ressource,
+    wire::{Extrait, PROFESSION_MEDECIN, normaliser_nom},
+};
 
 mod etapes;
 
@@ -17,6 +24,8 @@ mod etapes;
 pub enum State {
     /// `extraction`: which files were integrated.
     Extraction(Extraction),
+    /// `fhir`: how far the API was read.
+    Fhir(FluxFhir),
     /// `dossier/<n>`: an applicant to identify, then to watch.
     Dossier(Dossier),
     /// `dossier/<n>`, refused or withdrawn: never identified again.
@@ -39,6 +48,29 @@ pub struct Suivi {
     pub fichier: Option<String>,
     /// The last file refused and why, so that it is announced once.
     pub refuse: Option<(String, String)>,
+    /// The last file whose differences an operator accepted, and who: told with its integration.
+    #[serde(default)]
+    pub accepte: Option<(String, String)>,
+}
+
+/// How far the API of the Annuaire Santé was read.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FluxFhir {
+    /// Every change before this instant was read.
+    pub acquis: Option<DateTime<Utc>>,
+    /// The reading that goes on.
+    pub en_cours: Option<Lecture>,
+}
+
+/// One reading of what changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lecture {
+    /// When it began.
+    pub debut: DateTime<Utc>,
+    /// Changes from this instant on; `None`: every doctor.
+    pub depuis: Option<DateTime<Utc>>,
+    /// What is being read.
+    pub ressource: Ressource,
 }
 
 /// An applicant.
@@ -50,8 +82,11 @@ pub struct Dossier {
     pub attendue: bool,
     /// What was said last.
     pub identite: Option<MedecinIdentifie>,
-    /// Day of the extract that said it.
+    /// Day of the extract that said it, or on which the API did.
     pub jour: Option<NaiveDate>,
+    /// The API said it: an extract of that day or earlier is not fresher.
+    #[serde(default)]
+    pub par_fhir: bool,
 }
 
 /// Who applies, as the form says.
@@ -85,6 +120,18 @@ pub struct Medecin {
     /// Day of the last extract that was taken into account.
     #[serde(default)]
     pub jour: Option<NaiveDate>,
+    /// What the extracts said last.
+    #[serde(default)]
+    pub extrait: Option<Resume>,
+    /// What the API said last.
+    #[serde(default)]
+    pub fhir: Option<Resume>,
+    /// Tasks that are open: kind, and the engagement that it is about.
+    #[serde(default)]
+    pub taches: BTreeMap<Uuid, (String, Option<EngagementId>)>,
+    /// How many tasks were opened, so that each has its own id.
+    #[serde(default)]
+    pub taches_ouvertes: u32,
 }
 
 impl Medecin {
@@ -97,6 +144,10 @@ impl Medecin {
             cartes: Vec::new(),
             dite: None,
             jour: None,
+            extrait: None,
+            fhir: None,
+            taches: BTreeMap::new(),
+            taches_ouvertes: 0,
         }
     }
 
@@ -116,6 +167,46 @@ pub struct Veille {
     pub enregistree: Option<NaiveDate>,
     /// The engagement ended: nothing is awaited any more.
     pub close: bool,
+    /// The application.
+    #[serde(default)]
+    pub dossier: Option<DossierId>,
+    /// Id of the site, for who is asked about it.
+    #[serde(default)]
+    pub lieu: String,
+    /// The CDOM that records the activity: the owner of this step.
+    #[serde(default)]
+    pub cdom: String,
+    /// Day from which the row was awaited.
+    #[serde(default)]
+    pub attendue: Option<NaiveDate>,
+    /// Day on which a row that had been seen was not there any more.
+    #[serde(default)]
+    pub disparue: Option<NaiveDate>,
+}
+
+/// What one source said last of a doctor, as far as two sources are compared.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resume {
+    /// Day of the extract, or day of the API's answer.
+    pub jour: NaiveDate,
+    /// Fingerprint of the identity part.
+    pub identite: u64,
+    /// What it says, comparable between sources.
+    #[serde(flatten)]
+    pub dit: Dit,
+}
+
+/// What must be the same whatever the source.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dit {
+    /// At least one row as a doctor.
+    pub actif: bool,
+    /// Normalised names.
+    pub noms: BTreeSet<(String, String)>,
+    /// Sites, among those that are watched.
+    pub structures: BTreeSet<String>,
+    /// The latest start of validity among the CPS cards.
+    pub carte: Option<NaiveDate>,
 }
 
 /// The names that the RPPS may give to a site.
@@ -162,10 +253,17 @@ impl Fiche {
 pub struct Observation {
     /// The number looked up.
     pub rpps: Rpps,
-    /// Day of the extract of activities.
+    /// Day of the extract of activities, or day on which the API answered.
     pub jour: NaiveDate,
+    /// Which of them.
+    #[serde(default = "par_extraction")]
+    pub source: SourceRpps,
     /// What it says; `None` when the number is not there.
     pub fiche: Option<Fiche>,
+}
+
+fn par_extraction() -> SourceRpps {
+    SourceRpps::Extraction
 }
 
 /// What the RPPS says of an applicant.

@@ -113,6 +113,9 @@ pub struct Manifeste {
     pub retraits: u64,
     /// Rows modified.
     pub modifications: u64,
+    /// SHA-256 of the file as it came, in hexadecimal; absent in views of earlier versions.
+    #[serde(default)]
+    pub sha256: Option<String>,
     /// Entries of the index.
     entrees: u64,
     /// Bytes of the reduced rows.
@@ -197,7 +200,13 @@ impl Trie {
     ///
     /// # Errors
     /// When a file cannot be written; the previous view then stays.
-    pub fn installer(self, dossier: &Path, titre: &Titre, comptes: &Comptes) -> io::Result<()> {
+    pub fn installer(
+        self,
+        dossier: &Path,
+        titre: &Titre,
+        comptes: &Comptes,
+        sha256: String,
+    ) -> io::Result<()> {
         let entrees = self.index.iter().map(|entree| entree.to_bytes());
         ecrire(&titre.chemin(dossier, "index"), entrees)?;
         let changes = comptes.changes.iter().map(|rpps| rpps.to_be_bytes());
@@ -211,6 +220,7 @@ impl Trie {
             ajouts: comptes.ajouts,
             retraits: comptes.retraits,
             modifications: comptes.modifications,
+            sha256: Some(sha256),
             entrees: self.index.len() as u64,
             octets: self.octets,
         };
@@ -245,6 +255,16 @@ pub fn nettoyer(dossier: &Path, extrait: Extrait, garder: Option<&str>) -> io::R
         }
     }
     Ok(())
+}
+
+/// Removes the view in use of an extract.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub fn oublier(dossier: &Path, extrait: Extrait) -> io::Result<()> {
+    // Usually there is none.
+    let _ = fs::remove_file(dossier.join(format!("{}.json", extrait.as_str())));
+    nettoyer(dossier, extrait, None)
 }
 
 /// The view in use.

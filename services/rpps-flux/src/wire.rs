@@ -1,4 +1,4 @@
-//! The two open extracts of the Annuaire Santé, row by row: columns are found by their normalised
+//! The open extracts of the Annuaire Santé, row by row: columns are found by their normalised
 //! name, because the header is not stable (52 or 56 columns, renamed ones), and each row is reduced
 //! to the few values that Relais needs.
 //!
@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::state::{Carte, Fiche};
 
 mod entete;
+pub mod fhir;
 
 pub use entete::Entete;
 pub(crate) use entete::numero_rpps;
@@ -21,24 +22,28 @@ pub const PROFESSION_MEDECIN: &str = "10";
 /// TRE_G08: the identifier of the row is an RPPS number; ADELI rows (0) are legacy.
 const TYPE_RPPS: &str = "8";
 
-/// Which of the two daily extracts.
+/// Which of the daily extracts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Extrait {
     /// `PS_LibreAcces_Personne_activite`: one row per activity, 2.2 million rows.
     Activites,
+    /// `PS_LibreAcces_SavoirFaire`: one row per speciality, 430 thousand rows. For the extracts of
+    /// activities that come without their columns of savoir-faire.
+    SavoirFaire,
     /// `porteurs-cps-cpf`: one row per card, about a million rows.
     Cartes,
 }
 
 impl Extrait {
-    /// Both, in the order in which they are integrated.
-    pub const TOUS: [Self; 2] = [Self::Activites, Self::Cartes];
+    /// All of them, in the order in which they are integrated.
+    pub const TOUS: [Self; 3] = [Self::Activites, Self::SavoirFaire, Self::Cartes];
 
-    /// `activites` or `cartes`: names local files and wake-ups.
+    /// `activites`, `savoir-faire` or `cartes`: names local files and wake-ups.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Activites => "activites",
+            Self::SavoirFaire => "savoir-faire",
             Self::Cartes => "cartes",
         }
     }
@@ -47,6 +52,7 @@ impl Extrait {
     pub fn prefixe(self) -> &'static str {
         match self {
             Self::Activites => "PS_LibreAcces_Personne_activite",
+            Self::SavoirFaire => "PS_LibreAcces_SavoirFaire",
             Self::Cartes => "porteurs-cps-cpf",
         }
     }
@@ -54,6 +60,19 @@ impl Extrait {
     /// The extract that a file name belongs to.
     pub fn de_fichier(nom: &str) -> Option<Self> {
         Self::TOUS.into_iter().find(|e| nom.starts_with(e.prefixe()))
+    }
+
+    /// Says whether a file is, or may hold, this extract: the ANS also publishes the extracts in
+    /// one archive, `PS_LibreAcces_<stamp>.zip`.
+    pub fn est_dans(self, nom: &str) -> bool {
+        let ensemble = || {
+            let stem = nom.strip_prefix("PS_LibreAcces").and_then(|r| r.strip_suffix(".zip"));
+            stem.is_some_and(|s| s.chars().all(|c| c == '_' || c.is_ascii_digit()))
+        };
+        match self {
+            Self::Activites | Self::SavoirFaire if ensemble() => true,
+            Self::Activites | Self::SavoirFaire | Self::Cartes => nom.starts_with(self.prefixe()),
+        }
     }
 
     /// Normalised names of the columns that are read, and whether each is required.
@@ -68,6 +87,12 @@ impl Extrait {
                 ("codesavoirfaire", false),
                 ("numerofinesssite", true),
                 ("identifianttechniquedelastructure", true),
+            ],
+            Self::SavoirFaire => &[
+                ("typedidentifiantpp", false),
+                ("identifiantpp", true),
+                ("codeprofession", true),
+                ("codesavoirfaire", true),
             ],
             Self::Cartes => &[
                 ("typedidentifiantpp", false),
@@ -148,8 +173,8 @@ fn sans_accent(c: char) -> char {
     }
 }
 
-/// Everything that the two extracts say of one person; `None` when the activities say nothing.
-pub fn fiche(activites: &[String], cartes: &[String]) -> Option<Fiche> {
+/// Everything that the extracts say of one person; `None` when the activities say nothing.
+pub fn fiche(activites: &[String], savoir_faire: &[String], cartes: &[String]) -> Option<Fiche> {
     if activites.is_empty() {
         return None;
     }
@@ -166,6 +191,13 @@ pub fn fiche(activites: &[String], cartes: &[String]) -> Option<Fiche> {
             fiche.savoir_faire.insert(at(3).to_owned());
         }
         fiche.structures.extend(structures(at(4), at(5)));
+    }
+    for texte in savoir_faire {
+        if let Some((PROFESSION_MEDECIN, code)) = texte.split_once('|')
+            && !code.is_empty()
+        {
+            fiche.savoir_faire.insert(code.to_owned());
+        }
     }
     fiche.cartes = cartes.iter().filter_map(|texte| carte(texte)).collect();
     fiche.cartes.sort_by_key(|c| (c.debut, c.numero.clone()));
@@ -203,7 +235,7 @@ pub fn jour(texte: &str) -> Option<NaiveDate> {
 
 /// The stamp of a file: `PS_LibreAcces_Personne_activite_202609230000.txt` → `202609230000`.
 pub fn horodatage(nom: &str) -> Option<&str> {
-    let stem = nom.strip_suffix(".txt")?;
+    let stem = nom.strip_suffix(".txt").or_else(|| nom.strip_suffix(".zip"))?;
     let start = stem.rfind(|c: char| !c.is_ascii_digit()).map_or(0, |i| i + 1);
     let stamp = &stem[start..];
     (matches!(stamp.len(), 8 | 12 | 14) && jour(&stamp[..8]).is_some()).then_some(stamp)

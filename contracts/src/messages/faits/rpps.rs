@@ -43,7 +43,8 @@ data! {
     MedecinRppsDivergent {
         /// What it says, complete.
         identite: MedecinIdentifie,
-        /// What differs: `nom`, `profession`, `plus-actif`, `disparu`.
+        /// What differs: `nom`, `profession`, `plus-actif`, `disparu`, `activite-disparue` (a row
+        /// at an authorised site is not there any more).
         divergences: Vec<String>,
     }
 }
@@ -119,6 +120,10 @@ data! {
         retraits: u64,
         /// Rows modified.
         modifications: u64,
+        /// SHA-256 of the file as it came, compressed or not.
+        sha256: Option<String>,
+        /// Who accepted its differences, when they were too many to be taken as they are.
+        acceptee_par: Option<String>,
     }
 }
 message!(RppsExtractionIntegree, "rpps.extraction-integree.v1", Evenements, None, |m| format!(
@@ -131,7 +136,8 @@ data! {
     RppsExtractionRefusee {
         /// Name of the file.
         fichier: String,
-        /// Why: `entete-inconnue`, `tronquee`, `ecart-excessif`, …
+        /// Why: `entete-inconnue`, `tronquee`, `vide`, `lignes-illisibles`, `ecart-excessif`,
+        /// `trop-grande`, `archive-illisible`, `sans-horodatage`.
         raison: String,
     }
 }

@@ -7,6 +7,8 @@ use crate::exemples::{ENTETE_CARTES, Variante, activite, carte, entete, fichier}
 
 const RPPS: &str = "99790000014";
 
+mod refus;
+
 struct Banc {
     depot: TempDir,
     travail: TempDir,
@@ -44,7 +46,11 @@ impl Banc {
             other @ (Answer::Inchangee { .. }
             | Answer::Refusee { .. }
             | Answer::Suite { .. }
-            | Answer::Trouvee(_)) => panic!("{other:?}"),
+            | Answer::Trouvee(_)
+            | Answer::Praticien { .. }
+            | Answer::Situations { .. }
+            | Answer::Changements { .. }
+            | Answer::PagePerimee) => panic!("{other:?}"),
         }
     }
 
@@ -54,7 +60,11 @@ impl Banc {
             other @ (Answer::Integree(_)
             | Answer::Inchangee { .. }
             | Answer::Suite { .. }
-            | Answer::Trouvee(_)) => panic!("{other:?}"),
+            | Answer::Trouvee(_)
+            | Answer::Praticien { .. }
+            | Answer::Situations { .. }
+            | Answer::Changements { .. }
+            | Answer::PagePerimee) => panic!("{other:?}"),
         }
     }
 
@@ -143,32 +153,6 @@ async fn a_view_that_was_lost_is_built_again() {
     let again = banc.integrer(Some(&first.fichier), None).await;
     assert_eq!(again, Answer::Integree(first));
     assert_eq!(banc.structures(&rang(2)).await, ["639990019"]);
-}
-
-#[tokio::test]
-async fn an_absurd_extract_is_refused_and_yesterday_stays() {
-    let banc = banc();
-    banc.deposer_activites(5, &lignes(100));
-    banc.integree().await;
-    let header = entete(Variante::Actuelle);
-    let whole = fichier(&header, &lignes(100));
-    for (texte, raison, passager) in [
-        (whole[..whole.len() - 9].to_owned(), "tronquee", true),
-        (fichier(&header, &lignes(79)), "ecart-excessif", false),
-        (fichier(&header, &lignes(121)), "ecart-excessif", false),
-        (whole.replace("EXEMPLE", "AUTREMENT"), "ecart-excessif", false),
-        (whole.replace("Identifiant PP", "Identifiant"), "entete-inconnue", false),
-        (format!("{header}\n"), "vide", true),
-        (String::new(), "vide", true),
-    ] {
-        banc.deposer("PS_LibreAcces_Personne_activite_202601060000.txt", &texte);
-        assert_eq!(banc.refusee().await, (raison.to_owned(), passager));
-        assert_eq!(banc.structures(&rang(99)).await, ["639990019"]);
-        let left = fs::read_dir(banc.travail.path()).expect("readable").count();
-        assert_eq!(left, 4, "the files of the refused view are gone");
-    }
-    banc.deposer_activites(6, &lignes(80));
-    assert_eq!(banc.integree().await.retraits, 20);
 }
 
 #[tokio::test]

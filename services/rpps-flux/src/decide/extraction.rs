@@ -20,7 +20,7 @@ pub(super) fn reveil(extraction: &Extraction, reason: &str, cx: &Cx<'_>) -> Deci
     if reason == QUOTIDIEN {
         return lire_tout(extraction.clone(), cx);
     }
-    match Extrait::TOUS.into_iter().find(|extrait| reason == reessai(*extrait)) {
+    match cx.config.extraits().find(|extrait| reason == reessai(*extrait)) {
         Some(extrait) => {
             let ask = lecture(extraction, extrait, None);
             Decision::next(State::Extraction(extraction.clone())).ask(ask)
@@ -40,7 +40,12 @@ pub(super) fn lue(extraction: &Extraction, answer: Answer, cx: &Cx<'_>) -> Outco
         Answer::Refusee { extrait, fichier, raison, passager } => {
             Ok(refusee(extraction, extrait, (fichier, raison), passager, cx))
         }
-        Answer::Suite { .. } | Answer::Trouvee(_) => Err(autre_etat()),
+        Answer::Suite { .. }
+        | Answer::Trouvee(_)
+        | Answer::Praticien { .. }
+        | Answer::Situations { .. }
+        | Answer::Changements { .. }
+        | Answer::PagePerimee => Err(autre_etat()),
     }
 }
 
@@ -49,9 +54,10 @@ pub(super) fn suite(e: &Extraction, extrait: Extrait, fichier: &str, lot: Lot) -
     raconter(Decision::next(State::Extraction(e.clone())), extrait, fichier, lot)
 }
 
-/// Reads both extracts now, and again at the next configured time.
+/// Reads the extracts now, and again at the next configured time.
 pub(super) fn lire_tout(extraction: Extraction, cx: &Cx<'_>) -> Decision {
-    let asks = Extrait::TOUS.map(|extrait| Effect::Ask(lecture(&extraction, extrait, None)));
+    let asks: Vec<_> =
+        cx.config.extraits().map(|e| Effect::Ask(lecture(&extraction, e, None))).collect();
     let local = paris_time(cx.now);
     let heure = cx.config.heure_extraction;
     let jour = local.date() + TimeDelta::days(i64::from(local.time() >= heure));
@@ -68,6 +74,7 @@ fn lecture(extraction: &Extraction, extrait: Extrait, accepter: Option<String>) 
 fn reessai(extrait: Extrait) -> &'static str {
     match extrait {
         Extrait::Activites => "reessai-activites",
+        Extrait::SavoirFaire => "reessai-savoir-faire",
         Extrait::Cartes => "reessai-cartes",
     }
 }
@@ -77,13 +84,15 @@ fn reessayer(decision: Decision, extrait: Extrait, cx: &Cx<'_>) -> Decision {
     decision.wake_at(at, reessai(extrait))
 }
 
-/// An operator accepts the differences of a refused file.
-pub(super) fn accepter(extraction: &Extraction, fichier: String) -> Decision {
+/// An operator accepts the differences of a refused file; who does is told with its integration.
+pub(super) fn accepter(extraction: &Extraction, fichier: String, par: String) -> Decision {
     let Some(extrait) = Extrait::de_fichier(&fichier) else {
         return Decision::Ignore("fichier inconnu");
     };
+    let mut next = extraction.clone();
+    next.extraits.entry(extrait).or_default().accepte = Some((fichier.clone(), par));
     let ask = lecture(extraction, extrait, Some(fichier));
-    Decision::next(State::Extraction(extraction.clone())).ask(ask)
+    Decision::next(State::Extraction(next)).ask(ask)
 }
 
 fn integree(extraction: &Extraction, i: Integration) -> Decision {
@@ -94,12 +103,15 @@ fn integree(extraction: &Extraction, i: Integration) -> Decision {
     }
     suivi.fichier = Some(i.fichier.clone());
     suivi.refuse = None;
+    let accepte = suivi.accepte.take().filter(|(fichier, _)| *fichier == i.fichier);
     let decision = Decision::next(State::Extraction(next)).publish(&RppsExtractionIntegree {
         fichier: i.fichier.clone(),
         lignes: i.lignes,
         ajouts: i.ajouts,
         retraits: i.retraits,
         modifications: i.modifications,
+        sha256: i.sha256,
+        acceptee_par: accepte.map(|(_, par)| par),
     });
     raconter(decision, i.extrait, &i.fichier, i.lot).cancel_wake(reessai(i.extrait))
 }

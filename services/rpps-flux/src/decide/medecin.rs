@@ -4,42 +4,62 @@
 use chrono::TimeDelta;
 use contracts::{
     DossierId, Rpps,
-    messages::{Activite, ActiviteEnregistreeRpps, CarteCpsConstatee, Situation, SourceRpps},
+    messages::{Activite, Situation, SourceRpps},
 };
-use kernel::Pseudonymiser;
 use service::Effect;
 
-use super::{Cx, Decision, cle_dossier};
+use super::{Cx, Decision, cle_dossier, sources, veille};
 use crate::{
     Ask, Event, RppsFlux,
-    state::{Carte, Fiche, Medecin, Observation, State, Veille, structures},
-    vue::empreinte,
+    state::{Medecin, Observation, State, Veille, structures},
 };
 
-const RELECTURE: &str = "relecture";
+pub(super) const RELECTURE: &str = "relecture";
 
 /// The whole state of an engagement.
 pub(super) fn activite(avant: Option<&Medecin>, activite: Activite, cx: &Cx<'_>) -> Decision {
     let rpps = activite.medecin.rpps;
+    let engagement = activite.engagement;
     let mut next = avant.cloned().unwrap_or_else(|| Medecin::nouveau(rpps.clone()));
-    let connue = next.engagements.get(&activite.engagement);
-    let veille = Veille {
+    let connue = next.engagements.get(&engagement).cloned();
+    let recue = Veille {
         structures: structures(&activite.lieu),
-        enregistree: connue.and_then(|v| v.enregistree),
+        enregistree: connue.as_ref().and_then(|v| v.enregistree),
         close: match activite.situation {
             Situation::Ouverte | Situation::Suspendue => false,
             Situation::Terminee => true,
         },
+        dossier: Some(activite.dossier),
+        lieu: activite.lieu.id.to_string(),
+        cdom: format!("cdom.{}", activite.medecin.cdom_inscription),
+        attendue: connue.as_ref().and_then(|v| v.attendue).or(Some(cx.today())),
+        disparue: connue.as_ref().and_then(|v| v.disparue),
     };
-    if connue == Some(&veille) {
+    if connue.as_ref() == Some(&recue) {
         return Decision::Ignore("engagement inchangé");
     }
-    let question = !veille.close && veille.enregistree.is_none();
-    next.engagements.insert(activite.engagement, veille);
+    let awaited = !recue.close && recue.enregistree.is_none();
+    let depuis = recue.attendue.filter(|_| connue.is_none_or(|v| v.attendue.is_none()));
+    let mut effects = Vec::new();
+    if recue.close {
+        let done = [veille::ABSENTE, veille::DISPARUE];
+        effects.extend(veille::faire(&mut next, &done, Some(&engagement)));
+        effects.push(Effect::CancelWake(veille::raison(&engagement)));
+    } else if let Some(depuis) = depuis.filter(|_| awaited) {
+        effects.push(veille::surveiller(&engagement, depuis, cx));
+    }
+    next.engagements.insert(engagement, recue);
     let suivi = next.veille();
-    let decision = Decision::next(State::Medecin(next));
-    let decision = if question { decision.ask(Ask::Chercher { rpps }) } else { decision };
+    let decision = Decision::next(State::Medecin(next)).with_all(effects);
+    let decision = if awaited { decision.with_all(questions(&rpps, cx)) } else { decision };
     if suivi { relecture(decision, cx) } else { decision.cancel_wake(RELECTURE) }
+}
+
+/// Asks every source that there is.
+pub(super) fn questions(rpps: &Rpps, cx: &Cx<'_>) -> Vec<Effect<RppsFlux>> {
+    let extraits = Ask::Chercher { rpps: rpps.clone() };
+    let api = cx.config.fhir.as_ref().map(|_| Ask::Interroger { rpps: rpps.clone() });
+    [extraits].into_iter().chain(api).map(Effect::Ask).collect()
 }
 
 /// An application is to be kept informed.
@@ -65,8 +85,21 @@ pub(super) fn relire(medecin: &Medecin, cx: &Cx<'_>) -> Decision {
     if !medecin.veille() {
         return Decision::Ignore("aucun engagement ouvert");
     }
-    let question = Ask::Chercher { rpps: medecin.rpps.clone() };
-    relecture(Decision::next(State::Medecin(medecin.clone())).ask(question), cx)
+    let mut next = medecin.clone();
+    let mut effects = questions(&medecin.rpps, cx);
+    // Engagements known to an earlier version of the service are not watched yet.
+    let unwatched = |v: &Veille| !v.close && v.enregistree.is_none() && v.attendue.is_none();
+    for (engagement, veille) in next.engagements.iter_mut().filter(|(_, v)| unwatched(v)) {
+        veille.attendue = Some(cx.today());
+        effects.push(veille::surveiller(engagement, cx.today(), cx));
+    }
+    relecture(Decision::next(State::Medecin(next)).with_all(effects), cx)
+}
+
+/// The API says that something of the doctor changed.
+pub(super) fn change(medecin: &Medecin) -> Decision {
+    let question = Ask::Interroger { rpps: medecin.rpps.clone() };
+    Decision::next(State::Medecin(medecin.clone())).ask(question)
 }
 
 fn relecture(decision: Decision, cx: &Cx<'_>) -> Decision {
@@ -74,80 +107,32 @@ fn relecture(decision: Decision, cx: &Cx<'_>) -> Decision {
     decision.wake_at(cx.now + days, RELECTURE)
 }
 
-/// What the extracts show.
+/// What a source shows.
 pub(super) fn observer(avant: &Medecin, observation: &Observation, cx: &Cx<'_>) -> Decision {
-    if avant.jour.is_some_and(|jour| observation.jour < jour) {
-        return Decision::Ignore("extraction plus ancienne");
+    let mut next = avant.clone();
+    match observation.source {
+        SourceRpps::Extraction if avant.jour.is_some_and(|jour| observation.jour < jour) => {
+            return Decision::Ignore("extraction plus ancienne");
+        }
+        SourceRpps::Extraction => next.jour = Some(observation.jour),
+        SourceRpps::Fhir => {}
     }
-    let mut next = Medecin { jour: Some(observation.jour), ..avant.clone() };
     let mut effects = Vec::new();
     if let Some(fiche) = &observation.fiche {
-        effects.extend(enregistrements(&mut next, fiche));
-        effects.extend(cartes(&mut next, fiche, cx));
+        effects.extend(sources::enregistrements(&mut next, fiche, observation));
+        effects.extend(sources::cartes(&mut next, fiche, cx));
     }
-    let dite = Some(identite(observation));
-    if next.dite != dite {
-        next.dite = dite;
+    effects.extend(sources::disparitions(&mut next, observation, cx));
+    if sources::ecoutee(&next, observation) {
+        next.dite = Some(sources::identite(observation));
         effects.extend(next.dossiers.iter().map(|dossier| Effect::Tell {
             key: cle_dossier(*dossier),
             event: Event::Vue(observation.clone()),
         }));
     }
+    effects.extend(sources::confronter(&mut next, observation, cx));
     if next == *avant {
         return Decision::Ignore("rien de nouveau");
     }
     Decision::next(State::Medecin(next)).with_all(effects)
-}
-
-/// Engagements whose site appears on a row of the doctor, each once.
-fn enregistrements(next: &mut Medecin, fiche: &Fiche) -> Vec<Effect<RppsFlux>> {
-    let mut effects = Vec::new();
-    for (engagement, veille) in &mut next.engagements {
-        if veille.close || veille.enregistree.is_some() {
-            continue;
-        }
-        let Some(structure) = veille.structures.intersection(&fiche.structures).next() else {
-            continue;
-        };
-        let Some(constatee_le) = next.jour else { continue };
-        effects.push(Effect::publish(&ActiviteEnregistreeRpps {
-            engagement: engagement.clone(),
-            rpps: next.rpps.clone(),
-            structure: structure.clone(),
-            constatee_le,
-            source: SourceRpps::Extraction,
-        }));
-        veille.enregistree = Some(constatee_le);
-    }
-    effects
-}
-
-/// Cards of a doctor with an open engagement: all of them at first sight, then those valid from a
-/// later day than every known one (a new card replaces the former).
-fn cartes(next: &mut Medecin, fiche: &Fiche, cx: &Cx<'_>) -> Vec<Effect<RppsFlux>> {
-    if !next.veille() {
-        return Vec::new();
-    }
-    let derniere = next.cartes.iter().map(|carte| carte.debut).max();
-    let nouvelle = |carte: &&Carte| derniere.is_none_or(|debut| carte.debut > debut);
-    let nouvelles: Vec<Carte> = fiche.cartes.iter().filter(nouvelle).cloned().collect();
-    let pseudonyme = Pseudonymiser::new(cx.config.cle_pseudonymes.clone()).of(next.rpps.as_str());
-    let publish = |carte: &Carte| {
-        Effect::publish(&CarteCpsConstatee {
-            rpps: next.rpps.clone(),
-            pseudonyme: pseudonyme.clone(),
-            numero_carte: carte.numero.clone(),
-            debut_validite: carte.debut,
-            fin_validite: carte.fin,
-        })
-    };
-    let effects = nouvelles.iter().map(publish).collect();
-    next.cartes.extend(nouvelles);
-    effects
-}
-
-/// Fingerprint of what an application is told: names, professions, specialities.
-fn identite(observation: &Observation) -> u64 {
-    let part = observation.fiche.as_ref().map(|f| (&f.noms, &f.professions, &f.savoir_faire));
-    empreinte(&format!("{part:?}"))
 }

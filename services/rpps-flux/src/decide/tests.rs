@@ -22,7 +22,9 @@ use crate::{
 mod dossier;
 mod exemples;
 mod extraction;
+mod fhir;
 mod medecin;
+mod veille;
 
 use exemples::{CARTE, DOSSIER, activite_a, candidature_de, fiche_a, jour, observation, rpps};
 
@@ -136,6 +138,7 @@ fn integration(fichier: &str, lot: Lot) -> Answer {
         ajouts: 1,
         retraits: 0,
         modifications: 0,
+        sha256: Some("ab".to_owned()),
         lot,
     })
 }
@@ -150,11 +153,12 @@ fn an_operator_s_action_names_a_file_of_an_extract() {
     };
     let name = "porteurs-cps-cpf_202601060000.txt";
     let accepted = operator(&action("accepter-extraction", Some(name)));
-    let fichier = name.to_owned();
-    assert_eq!(accepted, Ok((EXTRACTION.to_owned(), Event::Accepter { fichier })));
+    let (fichier, par) = (name.to_owned(), "dns".to_owned());
+    assert_eq!(accepted, Ok((EXTRACTION.to_owned(), Event::Accepter { fichier, par })));
     assert!(operator(&action("accepter-extraction", Some("autre.txt"))).is_err());
     assert!(operator(&action("accepter-extraction", None)).is_err());
     assert!(operator(&action("fermer-tache", None)).is_err());
+    assert!(operator(&action("autre", None)).is_err());
 }
 
 #[test]
@@ -166,26 +170,32 @@ fn an_input_of_another_kind_of_state_is_refused_never_a_panic() {
         nom: "EXEMPLE".to_owned(),
         prenom: "ANNE".to_owned(),
     };
-    let dossier = Dossier { candidat, attendue: true, identite: None, jour: None };
+    let dossier = Dossier { candidat, attendue: true, identite: None, jour: None, par_fhir: false };
     let states = [
         None,
         Some(State::Extraction(Extraction::default())),
         Some(State::Dossier(dossier)),
         Some(State::DossierClos),
+        Some(State::Fhir(FluxFhir::default())),
         Some(State::Medecin(Medecin::nouveau(rpps("99790000014")))),
     ];
-    let fichier = "x".to_owned();
+    let (fichier, par) = ("x".to_owned(), "dns".to_owned());
     let suivre = Event::Suivre { rpps: rpps("99790000014"), dossier: DOSSIER };
     let inputs = [
-        (deposee("Exemple", "99790000014"), [true, false, true, true, false]),
-        (autorisee("639990019"), [true, false, false, false, true]),
-        (trouvee(seen.clone()), [false, false, true, true, true]),
-        (lue(integration("f", Lot::default())), [false, true, false, false, false]),
-        (FrameInput::Event(Event::Demarrer), [true, true, false, false, false]),
-        (FrameInput::Event(Event::Accepter { fichier }), [true, true, false, false, false]),
-        (FrameInput::Event(suivre), [true, false, false, false, true]),
-        (vue(seen), [true, false, true, true, true]),
-        (FrameInput::Wake { reason: "autre".to_owned() }, [true; 5]),
+        (deposee("Exemple", "99790000014"), [true, false, true, true, false, false]),
+        (autorisee("639990019"), [true, false, false, false, false, true]),
+        (trouvee(seen.clone()), [false, false, true, true, true, true]),
+        (lue(integration("f", Lot::default())), [false, true, false, true, true, false]),
+        (FrameInput::Event(Event::Demarrer), [true, true, false, false, true, false]),
+        (
+            FrameInput::Event(Event::Accepter { fichier, par }),
+            [true, true, false, false, false, false],
+        ),
+        (FrameInput::Event(suivre), [true, false, false, false, false, true]),
+        (vue(seen), [true, false, true, true, false, true]),
+        (FrameInput::Event(Event::ActiviteDisparue), [true, false, true, true, false, false]),
+        (FrameInput::Event(Event::ChangementFhir), [true, false, false, false, false, true]),
+        (FrameInput::Wake { reason: "autre".to_owned() }, [true; 6]),
     ];
     for (input, expected) in inputs {
         let decided = states

@@ -90,6 +90,28 @@ pub(super) fn activites(monde: &Monde, jour: NaiveDate) -> String {
     texte
 }
 
+const ENTETE_SAVOIR_FAIRE: &str = "Type d'identifiant PP|Identifiant PP|\
+Identification nationale PP|Nom d'exercice|Prénom d'exercice|Code profession|Libellé profession|\
+Code catégorie professionnelle|Libellé catégorie professionnelle|Code type savoir-faire|\
+Libellé type savoir-faire|Code savoir-faire|Libellé savoir-faire|";
+
+/// The specialities of a day.
+pub(super) fn savoir_faire(monde: &Monde, jour: NaiveDate) -> String {
+    let mut texte = format!("{ENTETE_SAVOIR_FAIRE}\n");
+    for personne in monde.personnes.values().filter(|p| p.periode.montre(jour)) {
+        let fiche = &personne.fiche;
+        if let Some(code) = fiche.savoir_faire.as_ref().filter(|_| fiche.actif) {
+            let (rpps, nom, prenom) = (&fiche.rpps, &fiche.nom, &fiche.prenom);
+            // Writing to a String cannot fail.
+            let _ = writeln!(
+                texte,
+                "8|{rpps}|8{rpps}|{nom}|{prenom}|10|Médecin|C|Civil|S|Spécialité ordinale|{code}||"
+            );
+        }
+    }
+    texte
+}
+
 /// Somebody else: pharmacists and nurses, under numbers whose key is wrong on purpose. About one
 /// row in a hundred changes each day.
 fn ligne_de_fond(graine: u64, rang: u32, jour: NaiveDate) -> String {

@@ -1,5 +1,6 @@
-use std::{fs, path::Path};
+use std::{fs, path::Path, time::Duration};
 
+use agency::faults::FaultKind;
 use contracts::Rpps;
 use kernel::Fault;
 
@@ -22,7 +23,7 @@ struct Banc {
     clock: Clock,
     driver: kernel::VirtualDriver,
     tasks: Tasks,
-    _travail: tempfile::TempDir,
+    travail: tempfile::TempDir,
 }
 
 async fn banc(reglages: &str) -> Banc {
@@ -35,7 +36,7 @@ async fn banc(reglages: &str) -> Banc {
     let settings = format!("base_url = \"{}\"\ncle_pseudonymes = \"x\"\n{reglages}", simule.url());
     let config: Config = toml::from_str(&settings).expect("valid settings");
     let annuaire = Annuaire::new(&config, travail.path()).expect("a client");
-    Banc { simule, annuaire, clock, driver, tasks, _travail: travail }
+    Banc { simule, annuaire, clock, driver, tasks, travail }
 }
 
 impl Banc {
@@ -197,3 +198,91 @@ async fn the_headers_are_those_that_were_published() {
     }
     banc.arreter().await;
 }
+
+#[tokio::test]
+async fn a_download_that_breaks_off_goes_on_where_it_was() {
+    let banc = banc("").await;
+    let received = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&received);
+    banc.simule.set_hook(move |Evenement::FichierServi { lignes, .. }| lock(&seen).push(lignes));
+    banc.simule.faults.set(|_, n| (n < 2).then_some(FaultKind::Down));
+    for _ in 0..2 {
+        let broken = banc.integrer(Extrait::Activites).await;
+        assert!(matches!(broken, Err(Fault::Transient { .. })), "{broken:?}");
+    }
+    let whole = banc.simule.activites_du(jour("2026-01-05"));
+    let integrated = banc.integree(Extrait::Activites).await;
+    assert_eq!(integrated.lignes, 51);
+    let served = lock(&received).clone();
+    assert_eq!(served.len(), 1);
+    assert!(served[0] < 51 / 2, "only what was missing was sent: {served:?}");
+    let fichier = banc.travail.path().join("attendu");
+    fs::write(&fichier, whole).expect("writable");
+    assert_eq!(integrated.sha256, Some(crate::source::somme(&fichier).expect("readable")));
+    let left = fs::read_dir(banc.travail.path()).expect("readable");
+    let names = left.map(|e| e.expect("entry").file_name().into_string().expect("a name"));
+    assert!(!names.collect::<String>().contains("telechargement"));
+    banc.arreter().await;
+}
+
+#[tokio::test]
+async fn what_is_left_of_another_file_is_not_used() {
+    let banc = banc("").await;
+    banc.simule.faults.set(|call, _| call.ends_with("05").then_some(FaultKind::Down));
+    assert!(banc.integrer(Extrait::Activites).await.is_err());
+    // The next day the same address serves another file.
+    banc.lendemain().await;
+    let integrated = banc.integree(Extrait::Activites).await;
+    assert_eq!(integrated.fichier, "PS_LibreAcces_Personne_activite_202601060000.txt");
+    assert_eq!(integrated.lignes, 51);
+    banc.arreter().await;
+}
+
+#[tokio::test]
+async fn the_archive_of_the_ans_serves_two_extracts() {
+    let banc = banc(
+        "chemin_activites = \"/PS_LibreAcces.zip\"\nchemin_savoir_faire = \"/PS_LibreAcces.zip\"\n\
+         savoir_faire = true",
+    )
+    .await;
+    // Broken off inside the compressed file: it goes on there too.
+    banc.simule.faults.set(|_, n| (n == 0).then_some(FaultKind::Down));
+    assert!(banc.integrer(Extrait::Activites).await.is_err());
+    let activites = banc.integree(Extrait::Activites).await;
+    assert_eq!(activites.fichier, "PS_LibreAcces_Personne_activite_202601050000.txt");
+    let savoir_faire = banc.integree(Extrait::SavoirFaire).await;
+    assert_eq!((savoir_faire.lignes, activites.lignes), (1, 51));
+    assert_eq!(savoir_faire.sha256, activites.sha256, "the same file");
+    let wrong = |_: &str, n| (n == 0).then_some(FaultKind::Wrong);
+    banc.lendemain().await;
+    banc.simule.faults.set(wrong);
+    let answer = banc.integrer(Extrait::Activites).await.expect("an answer");
+    assert!(
+        matches!(&answer, Answer::Refusee { raison, passager: true, .. } if raison == "archive-illisible"),
+        "{answer:?}"
+    );
+    banc.arreter().await;
+}
+
+/// Activities without their columns of savoir-faire: the other extract says it.
+#[tokio::test]
+async fn specialities_come_from_their_own_extract() {
+    let with = banc("savoir_faire = true").await;
+    with.integree(Extrait::Activites).await;
+    with.integree(Extrait::SavoirFaire).await;
+    let path = with.travail.path();
+    let lines = path.join("activites-202601050000.lignes");
+    let text = fs::read_to_string(&lines).expect("readable");
+    fs::write(&lines, text.replace("|SM54|", "|    |")).expect("writable");
+    let seen = with.chercher().await.fiche.expect("known");
+    assert!(seen.savoir_faire.contains("SM54"), "{seen:?}");
+    // Taken out of the configuration, what it said once is forgotten.
+    let settings = format!("base_url = \"{}\"\ncle_pseudonymes = \"x\"", with.simule.url());
+    let config: Config = toml::from_str(&settings).expect("valid settings");
+    let annuaire = Annuaire::new(&config, path).expect("a client");
+    let seen = annuaire.chercher(medecin()).await.expect("a view").fiche.expect("known");
+    assert!(!seen.savoir_faire.contains("SM54"), "{seen:?}");
+    with.arreter().await;
+}
+
+mod fhir;

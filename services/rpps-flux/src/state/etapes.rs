@@ -8,7 +8,7 @@ impl State {
     /// Where an identification or a registration stands, for the metrics.
     pub fn etape(&self) -> Option<Etape> {
         match self {
-            Self::Extraction(_) => None,
+            Self::Extraction(_) | Self::Fhir(_) => None,
             Self::Dossier(dossier) if dossier.attendue => Some(Etape::Attente("identification")),
             Self::Dossier(_) => Some(Etape::Acquise("identifie")),
             Self::DossierClos => Some(Etape::Acquise("dossier-clos")),

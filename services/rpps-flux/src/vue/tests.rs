@@ -17,7 +17,7 @@ fn installer(dossier: &Path, horodatage: &str, lignes: &[(u64, String)], changes
     }
     let comptes = Comptes { changes: changes.to_vec(), ..Comptes::default() };
     let trie = chantier.trier().expect("sorted");
-    trie.installer(dossier, &titre, &comptes).expect("installed");
+    trie.installer(dossier, &titre, &comptes, "ab".to_owned()).expect("installed");
 }
 
 fn ouvrir(dossier: &Path) -> Option<Vue> {

@@ -106,6 +106,9 @@ impl Entete {
         let Some(rpps) = numero_rpps(lues[1]) else { return Lecture::Autre };
         let (utile, texte) = match self.extrait {
             Extrait::Activites => (lues[4] == PROFESSION_MEDECIN, lues[2..].join("|")),
+            Extrait::SavoirFaire => {
+                (lues[2] == PROFESSION_MEDECIN && !lues[3].is_empty(), lues[2..].join("|"))
+            }
             Extrait::Cartes => (lues[2] == TYPE_CPS, carte_reduite(&lues)),
         };
         let texte = texte.chars().filter(|c| !c.is_control()).collect();

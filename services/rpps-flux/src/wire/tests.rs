@@ -91,7 +91,7 @@ fn only_the_end_of_a_card_number_is_kept_and_opposed_cards_say_nothing() {
     };
     assert_eq!(row("2025-11-20", ""), "CPS|9002|2025-11-20|2028-11-20|");
     let activites = ["EXEMPLE|ANNE|10|SM54||".to_owned()];
-    let seen = |cartes: &[String]| fiche(&activites, cartes).expect("known").cartes;
+    let seen = |cartes: &[String]| fiche(&activites, &[], cartes).expect("known").cartes;
     assert_eq!(seen(&[row("2025-11-20", "2026-01-01")]), []);
     let two = seen(&[row("20/11/2025", ""), row("20230201", "")]);
     assert_eq!(
@@ -104,13 +104,13 @@ fn only_the_end_of_a_card_number_is_kept_and_opposed_cards_say_nothing() {
 
 #[test]
 fn a_record_gathers_the_rows_of_one_person() {
-    assert_eq!(fiche(&[], &[]), None);
+    assert_eq!(fiche(&[], &[], &[]), None);
     let rows = [
         "EXEMPLE|ANNE|10|SM54|639990019|F639990019".to_owned(),
         "EXEMPLE|ANNE|10|||R10100000990018".to_owned(),
         "EXEMPLE|ANNE|60||809990013|F809990013".to_owned(),
     ];
-    let known = fiche(&rows, &[]).expect("known");
+    let known = fiche(&rows, &[], &[]).expect("known");
     assert!(known.est_medecin());
     assert_eq!(known.noms.len(), 1);
     assert_eq!(known.structures.iter().collect::<Vec<_>>(), ["639990019", "R10100000990018"]);
@@ -138,5 +138,6 @@ fn a_stamp_is_read_at_the_end_of_a_name() {
     assert_eq!(stamp("porteurs-cps-cpf-20260923.txt"), Some("20260923"));
     assert_eq!(stamp("PS_LibreAcces_Personne_activite.txt"), None);
     assert_eq!(stamp("PS_LibreAcces_Personne_activite_202613990000.txt"), None);
-    assert_eq!(stamp("PS_LibreAcces_Personne_activite_202609230000.zip"), None);
+    assert_eq!(stamp("PS_LibreAcces_202609230000.zip"), Some("202609230000"));
+    assert_eq!(stamp("PS_LibreAcces_Personne_activite_202609230000.pdf"), None);
 }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
-use contracts::Rpps;
+use contracts::{Rpps, messages::SourceRpps};
 use kernel::{Fault, paris_date, paris_time};
 use rpps_flux::{
     Answer, Ask, Integration, Lot, RppsFlux,
@@ -51,12 +51,15 @@ impl Annuaire {
         let cartes = self.vue_cartes.as_ref().and_then(|v| v.de.get(rpps)).cloned();
         let fiche = vue.de.get(rpps).cloned();
         let fiche = fiche.map(|f| Fiche { cartes: cartes.unwrap_or_default(), ..f });
-        Some(Observation { rpps: rpps.clone(), jour: vue.jour, fiche })
+        let (jour, source) = (vue.jour, SourceRpps::Extraction);
+        Some(Observation { rpps: rpps.clone(), jour, source, fiche })
     }
 
     fn integrer(&mut self, extrait: Extrait, deja: Option<&str>, today: NaiveDate) -> Answer {
         let change = match extrait {
             Extrait::Activites => integrer(&mut self.vue_fiches, &self.fiches, today),
+            // Not configured: nobody asks for it.
+            Extrait::SavoirFaire => Vec::new(),
             Extrait::Cartes => integrer(&mut self.vue_cartes, &self.cartes, today),
         };
         let fichier = format!("{}_{}0600.txt", extrait.prefixe(), today.format("%Y%m%d"));
@@ -73,6 +76,7 @@ impl Annuaire {
             ajouts: 0,
             retraits: 0,
             modifications: n,
+            sha256: None,
             lot: Lot { observations, suite: None },
         })
     }
@@ -125,6 +129,9 @@ impl Repond<RppsFlux> for Monde {
                 Some(observation) => Ok(Answer::Trouvee(observation)),
                 None => Err(Fault::transient("sans-extraction", "no extract yet")),
             },
+            Ask::Interroger { .. } | Ask::Situations { .. } | Ask::Changements { .. } => {
+                Err(Fault::permanent("sans-api", "the API is not configured here"))
+            }
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use bus::Origin;
 use contracts::{
     Civilite, Lieu, Medecin as Candidat, ModeExercice, Rpps,
-    messages::{Activite, Candidature, Situation},
+    messages::{Activite, Candidature, Situation, SourceRpps},
 };
 
 use super::{BTreeSet, Carte, DossierId, EngagementId, Fiche, NaiveDate, Observation};
@@ -95,5 +95,10 @@ pub(super) fn fiche_a(structures: &[&str]) -> Fiche {
 }
 
 pub(super) fn observation(day: &str, fiche: Option<Fiche>) -> Observation {
-    Observation { rpps: rpps("99790000014"), jour: jour(day), fiche }
+    Observation {
+        rpps: rpps("99790000014"),
+        jour: jour(day),
+        source: SourceRpps::Extraction,
+        fiche,
+    }
 }

@@ -41,7 +41,7 @@ fn an_extract_is_announced_once_and_tells_its_doctors() {
     let more = FrameInput::Answer { ask: next, answer, id: Uuid::nil() };
     let more = banc.vivre(EXTRACTION, &mut state, more);
     assert_eq!((more.dits.len(), more.demandes.len(), more.publies.len()), (1, 0, 0));
-    let known = Suivi { fichier: Some("f5".to_owned()), refuse: None };
+    let known = Suivi { fichier: Some("f5".to_owned()), refuse: None, accepte: None };
     let Some(State::Extraction(e)) = state else { panic!("the extracts") };
     assert_eq!(e.extraits[&Extrait::Activites], known);
 }
@@ -64,13 +64,19 @@ fn a_refused_extract_is_announced_once_and_read_again_when_that_may_help() {
     let wake = FrameInput::Wake { reason: "reessai-activites".to_owned() };
     assert_eq!(banc.vivre(EXTRACTION, &mut state, wake).demandes.len(), 1);
     let fichier = "PS_LibreAcces_Personne_activite_202601060000.txt".to_owned();
-    let accept = FrameInput::Event(Event::Accepter { fichier: fichier.clone() });
+    let par = "dns".to_owned();
+    let accept = FrameInput::Event(Event::Accepter { fichier: fichier.clone(), par });
     let suite = banc.vivre(EXTRACTION, &mut state, accept);
-    let accepter = Some(fichier);
+    let accepter = Some(fichier.clone());
     assert_eq!(
         suite.demandes,
         [Ask::Integrer { extrait: Extrait::Activites, deja: None, accepter }]
     );
+    // Who accepted is told with the integration, once.
+    let forced = banc.vivre(EXTRACTION, &mut state, lue(integration(&fichier, Lot::default())));
+    assert!(forced.publies[0].contains("\"acceptee_par\":\"dns\""), "{}", forced.publies[0]);
+    let next = banc.vivre(EXTRACTION, &mut state, lue(integration("f8", Lot::default())));
+    assert!(next.publies[0].contains("\"acceptee_par\":null"), "{}", next.publies[0]);
 }
 
 #[test]

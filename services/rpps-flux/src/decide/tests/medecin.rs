@@ -8,7 +8,8 @@ fn an_activity_is_recorded_once_when_its_row_appears() {
     let mut state = None;
     let first = banc.vivre(CLE, &mut state, autorisee("639990019"));
     assert_eq!(first.demandes, [Ask::Chercher { rpps: rpps("99790000014") }]);
-    assert_eq!(first.reveils, ["relecture 2026-01-20 08:00:00 UTC"]);
+    let veille = "veille/0a1b2c3d4e 2026-01-15 08:00:00 UTC";
+    assert_eq!(first.reveils, [veille, "relecture 2026-01-20 08:00:00 UTC"]);
     let elsewhere = observation("2026-01-05", Some(fiche_a(&["039990015"])));
     assert_eq!(types(&banc.vivre(CLE, &mut state, trouvee(elsewhere))), [""; 0]);
     let there = observation("2026-01-09", Some(fiche_a(&["039990015", "639990019"])));
@@ -18,10 +19,14 @@ fn an_activity_is_recorded_once_when_its_row_appears() {
     assert!(suite.publies[0].contains("\"structure\":\"639990019\""));
     assert_eq!(banc.vivre(CLE, &mut state, vue(there.clone())), Suite::default());
     assert_eq!(banc.vivre(CLE, &mut state, autorisee("639990019")), Suite::default());
+    // A row that goes is told to the application, and is a task until it is back.
     let gone = observation("2026-01-10", Some(fiche_a(&[])));
-    assert_eq!(types(&banc.vivre(CLE, &mut state, vue(gone))), [""; 0]);
+    let suite = banc.vivre(CLE, &mut state, vue(gone));
+    assert_eq!(types(&suite), ["tache.ouverte.v1"]);
+    assert!(suite.publies[0].contains("\"gabarit\":\"rpps-activite-disparue\""));
+    assert_eq!(suite.dits, [("dossier/1042".to_owned(), Event::ActiviteDisparue)]);
     let back = Observation { jour: jour("2026-01-11"), ..there };
-    assert_eq!(types(&banc.vivre(CLE, &mut state, vue(back))), [""; 0]);
+    assert_eq!(types(&banc.vivre(CLE, &mut state, vue(back))), ["tache.faite.v1"]);
 }
 
 #[test]
@@ -41,7 +46,8 @@ fn an_ended_engagement_awaits_nothing() {
     let ended = activite_a("639990019", Situation::Terminee);
     let ended = message(Message::ActiviteTerminee(ActiviteTerminee(ended)));
     let suite = banc.vivre(CLE, &mut state, ended);
-    assert_eq!((suite.reveils, suite.demandes), (vec!["-relecture".to_owned()], vec![]));
+    let stopped = ["-veille/0a1b2c3d4e".to_owned(), "-relecture".to_owned()];
+    assert_eq!((suite.reveils, suite.demandes), (stopped.to_vec(), vec![]));
     let mut seen = fiche_a(&["639990019"]);
     seen.cartes.push(CARTE.clone());
     assert_eq!(
