@@ -88,6 +88,7 @@ fn close(titre: &str) -> Question {
         titre: titre.to_owned(),
         texte: vec!["Cette question n'attend plus de réponse. Merci.".to_owned()],
         choix: Vec::new(),
+        champs: Vec::new(),
     }
 }
 
@@ -146,6 +147,7 @@ fn page_verification(titre: &str, instruction: &Instruction, register: &Referent
     Question {
         titre: titre.to_owned(),
         texte,
+        champs: Vec::new(),
         choix: choix(&[
             (code(Issue::Favorable), "Autoriser cette activité"),
             (code(Issue::Defavorable), "Ne pas l'autoriser"),
@@ -168,6 +170,7 @@ fn page_retrait(open: bool, lieu: &str) -> Question {
                 .to_owned(),
         ],
         choix: choix(&[(RETIRER, "Mettre fin à ma mission dès demain")]),
+        champs: Vec::new(),
     }
 }
 

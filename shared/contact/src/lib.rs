@@ -58,6 +58,18 @@ pub enum Modele {
         /// 1 for the first reminder.
         rang: u32,
     },
+    /// To the doctor: the number exists, paper may be used; the notice is attached.
+    DebutPapier,
+    /// To the doctor: the CPAM lacks the bank details.
+    RibADonner {
+        /// 0 for the first mail, then 1 for the first reminder.
+        rang: u32,
+    },
+    /// To a CPAM: it lacks the bank details of a doctor.
+    RibDemande {
+        /// 0 for the first mail, then 1 for the first reminder.
+        rang: u32,
+    },
     /// To the doctor: the agenda is open, the invitation must be accepted.
     AgendaOuvert,
     /// To the doctor: the invitation is still not accepted.
@@ -110,6 +122,23 @@ pub struct PieceJointe {
     pub contenu: String,
 }
 
+/// A file that goes with a mail, e.g. a PDF.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fichier {
+    /// Its name.
+    pub nom: String,
+    /// Its type, e.g. `application/pdf`.
+    pub type_mime: String,
+    /// What it holds.
+    pub octets: Vec<u8>,
+}
+
+impl From<PieceJointe> for Fichier {
+    fn from(piece: PieceJointe) -> Self {
+        Self { nom: piece.nom, type_mime: piece.type_mime, octets: piece.contenu.into_bytes() }
+    }
+}
+
 /// What an answer link asks, once signed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lien {
@@ -132,4 +161,19 @@ pub struct Question {
     pub texte: Vec<String>,
     /// The possible answers: (code, label). Empty when the question is closed.
     pub choix: Vec<(String, String)>,
+    /// What the reader may have to write besides the choice.
+    pub champs: Vec<Champ>,
+}
+
+/// A field of the page behind a link. What is written is checked by the service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Champ {
+    /// Its name; neither `choix` nor empty.
+    pub nom: String,
+    /// Its label.
+    pub libelle: String,
+    /// What is written in it, and when, in a few words.
+    pub aide: String,
+    /// Longest text, in characters.
+    pub longueur_max: u16,
 }

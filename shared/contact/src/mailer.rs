@@ -15,7 +15,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use crate::{
-    Courriel, Links,
+    Courriel, Fichier, Links,
     smtp::{Failure, Protection, Relay},
     textes::Texte,
 };
@@ -133,15 +133,34 @@ impl Mailer {
     /// # Errors
     /// [`Fault`] as the server's answer says: 4xx is transient, 5xx is permanent.
     pub async fn send(&self, id: Uuid, courriel: &Courriel) -> Result<(), Fault> {
+        self.send_with(id, courriel, None).await
+    }
+
+    /// Sends a mail with a file that is made when it is sent, instead of its stored attachment.
+    ///
+    /// # Errors
+    /// [`Fault`] as the server's answer says: 4xx is transient, 5xx is permanent.
+    pub async fn send_with(
+        &self,
+        id: Uuid,
+        courriel: &Courriel,
+        fichier: Option<Fichier>,
+    ) -> Result<(), Fault> {
         let Some(inner) = &self.inner else { return Err(MailError::Absent.into()) };
-        let message = inner.compose(id, courriel)?;
+        let stored = courriel.piece_jointe.clone().map(Fichier::from);
+        let message = inner.compose(id, courriel, fichier.or(stored))?;
         let sent = inner.relay.send(message.envelope(), &message.formatted()).await;
         sent.map_err(|failure| MailError::from(failure).into())
     }
 }
 
 impl Inner {
-    fn compose(&self, id: Uuid, courriel: &Courriel) -> Result<Message, MailError> {
+    fn compose(
+        &self,
+        id: Uuid,
+        courriel: &Courriel,
+        fichier: Option<Fichier>,
+    ) -> Result<Message, MailError> {
         let to: Address = courriel.a.parse().map_err(|_| MailError::Recipient)?;
         let lien = courriel.lien.as_ref().map(|lien| (self.links.url(lien), lien));
         let lien = lien.as_ref().map(|(url, lien)| (url.as_str(), *lien));
@@ -159,12 +178,12 @@ impl Inner {
             ));
         let builder = self.reply_to.iter().cloned().fold(builder, MessageBuilder::reply_to);
         let corps = SinglePart::plain(texte.corps);
-        let composed = match &courriel.piece_jointe {
+        let composed = match fichier {
             None => builder.singlepart(corps),
             Some(piece) => {
                 let kind =
                     ContentType::parse(&piece.type_mime).map_err(|_| MailError::Attachment)?;
-                let attached = Attachment::new(piece.nom.clone()).body(piece.contenu.clone(), kind);
+                let attached = Attachment::new(piece.nom).body(piece.octets, kind);
                 builder.multipart(MultiPart::mixed().singlepart(corps).singlepart(attached))
             }
         };
@@ -350,7 +369,7 @@ mod tests {
             lien: None,
             piece_jointe: None,
         };
-        let message = inner.compose(Uuid::nil(), &courriel).expect("composed").formatted();
+        let message = inner.compose(Uuid::nil(), &courriel, None).expect("composed").formatted();
         let message = String::from_utf8(message).expect("ASCII");
         for line in [
             "Message-ID: <00000000-0000-0000-0000-000000000000@relais.example>",
@@ -362,7 +381,7 @@ mod tests {
             assert!(message.lines().any(|l| l == line), "{line} is missing in {message}");
         }
         let wrong = Courriel { a: "cdom63".to_owned(), ..courriel };
-        let fault = Fault::from(inner.compose(Uuid::nil(), &wrong).expect_err("no address"));
+        let fault = Fault::from(inner.compose(Uuid::nil(), &wrong, None).expect_err("no address"));
         assert_eq!(fault.code(), "courriel-invalide");
         assert!(!fault.chain().contains("cdom63"));
     }

@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use crate::Question;
+use crate::{Champ, Question};
 
 /// Headers that go with every page: nothing is loaded, kept, indexed, framed or told to others
 /// (the address itself is the right to answer).
@@ -25,6 +25,7 @@ struct PageQuestion<'a> {
     titre: &'a str,
     texte: &'a [String],
     choix: &'a [(String, String)],
+    champs: &'a [Champ],
     token: &'a str,
 }
 
@@ -35,11 +36,11 @@ struct PageMessage<'a> {
     texte: &'a str,
 }
 
-/// The page of a question: a form that posts `choix` (one of the question's codes) to
-/// `/r/{token}`; without choices, only its text.
+/// The page of a question: a form that posts `choix` (one of the question's codes) and the fields
+/// to `/r/{token}`; without choices, only its text.
 pub fn page_question(question: &Question, token: &str) -> String {
-    let Question { titre, texte, choix } = question;
-    rendered(&PageQuestion { titre, texte, choix, token })
+    let Question { titre, texte, choix, champs } = question;
+    rendered(&PageQuestion { titre, texte, choix, champs, token })
 }
 
 /// The page that thanks for an answer.
@@ -69,6 +70,12 @@ mod tests {
                 ("presents".to_owned(), "Toutes les vacations ont eu lieu".to_owned()),
                 ("absent:e\"1".to_owned(), "Le médecin était absent".to_owned()),
             ],
+            champs: vec![Champ {
+                nom: "numero_am".to_owned(),
+                libelle: "Numéro".to_owned(),
+                aide: "9 chiffres, s'il est créé".to_owned(),
+                longueur_max: 20,
+            }],
         }
     }
 
@@ -86,6 +93,9 @@ mod tests {
             "<legend>",
             "for=\"choix-1\"",
             "id=\"choix-1\"",
+            "<label for=\"champ-1\">Numéro</label>",
+            "id=\"champ-1\" name=\"numero_am\" maxlength=\"20\" aria-describedby=\"aide-1\"",
+            "<span id=\"aide-1\">9 chiffres, s&#39;il est créé</span>",
             "<button type=\"submit\">",
         ] {
             assert!(page.contains(needle), "{needle} is missing in {page}");

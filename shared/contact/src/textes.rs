@@ -38,6 +38,12 @@ enum Corps {
     NumeroAmDemande { lien: String },
     #[template(path = "courriel/numero_am_relance.txt")]
     NumeroAmRelance { rang: u32, lien: String },
+    #[template(path = "courriel/debut_papier.txt")]
+    DebutPapier,
+    #[template(path = "courriel/rib_a_donner.txt")]
+    RibADonner { rang: u32 },
+    #[template(path = "courriel/rib_demande.txt")]
+    RibDemande { rang: u32, lien: String },
     #[template(path = "courriel/agenda_ouvert.txt")]
     AgendaOuvert { lien: String },
     #[template(path = "courriel/agenda_relance.txt")]
@@ -81,6 +87,9 @@ impl Corps {
             Modele::EngagementOuvert => Self::EngagementOuvert { lien },
             Modele::NumeroAmDemande => Self::NumeroAmDemande { lien },
             Modele::NumeroAmRelance { rang } => Self::NumeroAmRelance { rang: *rang, lien },
+            Modele::DebutPapier => Self::DebutPapier,
+            Modele::RibADonner { rang } => Self::RibADonner { rang: *rang },
+            Modele::RibDemande { rang } => Self::RibDemande { rang: *rang, lien },
             Modele::AgendaOuvert => Self::AgendaOuvert { lien },
             Modele::AgendaRelance { rang } => Self::AgendaRelance { rang: *rang, lien },
             Modele::AttestationDemandee { date } => {
@@ -115,6 +124,15 @@ fn objet(modele: &Modele) -> String {
         Modele::NumeroAmDemande => "Numéro à créer pour une activité".to_owned(),
         Modele::NumeroAmRelance { rang } => {
             format!("Rappel n°\u{a0}{rang} – Numéro à créer pour une activité")
+        }
+        Modele::DebutPapier => "Vous pouvez commencer sur papier".to_owned(),
+        Modele::RibADonner { rang: 0 } => "Votre caisse attend votre RIB".to_owned(),
+        Modele::RibADonner { rang } => {
+            format!("Rappel n°\u{a0}{rang} – Votre caisse attend votre RIB")
+        }
+        Modele::RibDemande { rang: 0 } => "RIB manquant pour une activité".to_owned(),
+        Modele::RibDemande { rang } => {
+            format!("Rappel n°\u{a0}{rang} – RIB manquant pour une activité")
         }
         Modele::AgendaOuvert => "Votre agenda est ouvert".to_owned(),
         Modele::AgendaRelance { rang } => {
@@ -151,6 +169,11 @@ pub(crate) mod tests {
             Modele::EngagementOuvert,
             Modele::NumeroAmDemande,
             Modele::NumeroAmRelance { rang: 2 },
+            Modele::DebutPapier,
+            Modele::RibADonner { rang: 0 },
+            Modele::RibADonner { rang: 2 },
+            Modele::RibDemande { rang: 0 },
+            Modele::RibDemande { rang: 1 },
             Modele::AgendaOuvert,
             Modele::AgendaRelance { rang: 1 },
             Modele::AttestationDemandee { date },

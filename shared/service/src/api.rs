@@ -104,6 +104,19 @@ pub trait Service: Send + Sync + Sized + 'static {
         None
     }
 
+    /// The event that an answer to a link is, with what the reader wrote in the question's fields;
+    /// asked for instead of [`Service::reponse`] by a service whose questions have fields.
+    ///
+    /// # Errors
+    /// A sentence for the reader, when what was written is not what the question asks.
+    fn reponse_remplie(
+        lien: &Lien,
+        choix: &str,
+        _champs: &std::collections::BTreeMap<String, String>,
+    ) -> Result<Option<Self::Event>, String> {
+        Ok(Self::reponse(lien, choix))
+    }
+
     /// The input that an operator's action is: (key, event).
     ///
     /// # Errors

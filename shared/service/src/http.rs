@@ -1,6 +1,6 @@
 //! What a service serves: probes, metrics, answer links, its own routes, and those of operators.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use axum::{
     Form, Json, Router,
@@ -32,12 +32,15 @@ const BODY_LIMIT: usize = 64 * 1024;
 /// What readiness waits for the store and the transport.
 const READY_LIMIT: Duration = Duration::from_secs(1);
 
+/// The input that an answer is; none when the choice is unknown, or why it makes no sense.
+type Taken = Result<Option<InputRow>, String>;
+
 /// What the routes ask of a service's business: they are compiled once, for whichever service.
 pub(crate) struct Business {
     /// Its name.
     pub name: &'static str,
     question: fn(Option<&str>, &Lien, &Referentiel) -> Option<Question>,
-    reponse: fn(&Lien, &str, DateTime<Utc>) -> Option<InputRow>,
+    reponse: fn(&Lien, &Answer, DateTime<Utc>) -> Taken,
     /// A stored state as JSON, brought to the present version.
     pub state: fn(&str) -> Result<serde_json::Value, String>,
     /// The input that an operator's action is, or why it makes no sense.
@@ -53,12 +56,15 @@ impl Business {
                 let state = state.and_then(|body| read_state::<S>(body).ok());
                 S::question(state.as_ref(), lien, referentiel)
             },
-            reponse: |lien, choix, now| {
-                let event = S::reponse(lien, choix)?;
+            reponse: |lien, answer, now| {
+                let Answer { choix, champs } = answer;
+                let Some(event) = S::reponse_remplie(lien, choix, champs)? else { return Ok(None) };
                 // The same answer posted twice is one input; the decision closes the question.
-                let parts = [S::NAME, "reponse", &lien.sujet, &lien.cle, &lien.question, choix];
+                let mut parts = vec![S::NAME, "reponse", &lien.sujet, &lien.cle, &lien.question];
+                parts.push(choix);
+                parts.extend(champs.iter().flat_map(|(name, text)| [name.as_str(), text]));
                 let id = kernel::derive_id(&parts);
-                Some(event_row::<S>(id, lien.cle.clone(), &event, now))
+                Ok(Some(event_row::<S>(id, lien.cle.clone(), &event, now)))
             },
             state: |body| {
                 let state = read_state::<S>(body)?;
@@ -193,6 +199,8 @@ async fn question(web: &Web, token: &str) -> Result<(Lien, Question), Box<Respon
 #[derive(Deserialize)]
 struct Answer {
     choix: String,
+    #[serde(flatten)]
+    champs: BTreeMap<String, String>,
 }
 
 async fn take_answer(
@@ -208,11 +216,14 @@ async fn take_answer(
         let text = "Cette question est close, ou cette réponse n'existe pas.";
         return page(StatusCode::CONFLICT, contact::page_erreur("Réponse refusée", text));
     }
-    let Some(input) = (web.business.reponse)(&lien, &answer.choix, web.clock.now()) else {
-        return page(
-            StatusCode::CONFLICT,
-            contact::page_erreur("Réponse refusée", "Réponse inconnue."),
-        );
+    // Only what the question asks for.
+    let mut answer = answer;
+    answer.champs.retain(|name, _| question.champs.iter().any(|c| c.nom == *name));
+    let refused = |status, text: &str| page(status, contact::page_erreur("Réponse refusée", text));
+    let input = match (web.business.reponse)(&lien, &answer, web.clock.now()) {
+        Ok(Some(input)) => input,
+        Ok(None) => return refused(StatusCode::CONFLICT, "Réponse inconnue."),
+        Err(text) => return refused(StatusCode::UNPROCESSABLE_ENTITY, &text),
     };
     match web.door.bring(vec![input]).await {
         Ok(()) => page(StatusCode::OK, contact::page_merci()),

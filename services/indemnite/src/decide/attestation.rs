@@ -272,13 +272,14 @@ pub(crate) fn question(day: &Attestation, number: u32) -> Option<Question> {
             titre: "Attestation de présence".to_owned(),
             texte: vec!["Cette question a déjà reçu une réponse, ou n'a plus d'objet.".to_owned()],
             choix: Vec::new(),
+            champs: Vec::new(),
         });
     };
     let date = contact::date_en_lettres(first.date);
     let mut texte = vec![format!("Consultations solidaires à « {} », le {date} :", first.lieu_nom)];
     texte.extend(asked.iter().map(line_about));
     let titre = "Attestation de présence".to_owned();
-    Some(Question { titre, texte, choix: choices(&asked) })
+    Some(Question { titre, texte, choix: choices(&asked), champs: Vec::new() })
 }
 
 fn line_about(tenue: &Tenue) -> String {
