@@ -1,5 +1,7 @@
 //! Business settings of the service: delays, and where the DNS reads its mail.
 
+use std::path::PathBuf;
+
 use serde::Deserialize;
 
 /// Business settings; every field has a default.
@@ -15,8 +17,10 @@ use serde::Deserialize;
 /// escalade_jours = 21
 /// # once the DNS closed that task without an answer, the next one comes after
 /// nouvelle_escalade_jours = 7
-/// # while bank details are missing, the CPAM is asked again every
+/// # while bank details are missing, the doctor and the CPAM are asked again every
 /// relance_rib_jours = 7
+/// # after that many reminders, a task for the DNS
+/// escalade_rib_relances = 3
 /// # a new CPS card is late after, counted from the number
 /// carte_attendue_jours = 21
 /// # while it is late, that is said again every
@@ -25,6 +29,14 @@ use serde::Deserialize;
 /// numero_douteux = "avertir"
 /// # receives a mail besides the task when something is escalated
 /// dns_courriel = "solidarite@dns.example"
+/// # mails to the doctor: the notice to begin on paper, the bank details that are missing
+/// courriels_medecin = true
+/// # days during which the answer link of a mail to a CPAM is good
+/// lien_jours = 45
+/// # folder of the CPAM whose channel is « fichier », a folder under it for each, by its code
+/// # repertoire_echanges = "/var/lib/relais/echanges"
+/// # minutes between two looks at it
+/// depot_minutes = 15
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -39,6 +51,8 @@ pub struct Config {
     pub nouvelle_escalade_jours: u32,
     /// Days between two requests for missing bank details.
     pub relance_rib_jours: u32,
+    /// Reminders about missing bank details after which the DNS gets a task.
+    pub escalade_rib_relances: u32,
     /// Days after the number at which the card is late: « 2 à 3 semaines » (ARS, CDOM 93).
     pub carte_attendue_jours: u32,
     /// Days between two reports of a late card.
@@ -47,6 +61,14 @@ pub struct Config {
     pub numero_douteux: NumeroDouteux,
     /// Where the DNS reads escalations; they are tasks in any case.
     pub dns_courriel: Option<String>,
+    /// Writes to the doctor.
+    pub courriels_medecin: bool,
+    /// Days during which the answer link of a mail to a CPAM is good.
+    pub lien_jours: u32,
+    /// Folder exchanged with the CPAM whose channel is `fichier`; without it, a person asks them.
+    pub repertoire_echanges: Option<PathBuf>,
+    /// Minutes between two looks at a CPAM's folder.
+    pub depot_minutes: u32,
 }
 
 /// What a number leads to whose key or département is not the expected one. Both rules are inferred
@@ -68,10 +90,15 @@ impl Default for Config {
             escalade_jours: 21,
             nouvelle_escalade_jours: 7,
             relance_rib_jours: 7,
+            escalade_rib_relances: 3,
             carte_attendue_jours: 21,
             relance_carte_jours: 7,
             numero_douteux: NumeroDouteux::Avertir,
             dns_courriel: None,
+            courriels_medecin: true,
+            lien_jours: 45,
+            repertoire_echanges: None,
+            depot_minutes: 15,
         }
     }
 }
@@ -87,14 +114,15 @@ impl Config {
         if steps.first() == Some(&0) || steps.windows(2).any(|pair| pair[0] >= pair[1]) {
             return Err("relances_jours puis escalade_jours doivent croître à partir de 1".into());
         }
-        let periods =
-            [self.nouvelle_escalade_jours, self.relance_rib_jours, self.relance_carte_jours];
-        if periods.contains(&0) {
-            return Err(
-                "nouvelle_escalade_jours, relance_rib_jours et relance_carte_jours valent \
-                        au moins 1"
-                    .into(),
-            );
+        let periods = [
+            ("nouvelle_escalade_jours", self.nouvelle_escalade_jours),
+            ("relance_rib_jours", self.relance_rib_jours),
+            ("relance_carte_jours", self.relance_carte_jours),
+            ("lien_jours", self.lien_jours),
+            ("depot_minutes", self.depot_minutes),
+        ];
+        if let Some((name, _)) = periods.iter().find(|(_, value)| *value == 0) {
+            return Err(format!("{name} vaut au moins 1"));
         }
         Ok(())
     }

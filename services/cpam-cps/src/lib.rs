@@ -5,11 +5,16 @@
 pub mod agency;
 pub mod config;
 mod decide;
+pub mod papier;
 #[cfg(feature = "simulator")]
 pub mod simulator;
 pub mod state;
 pub mod wire;
 
+use std::collections::BTreeMap;
+
+use contact::{Lien, Question};
+use contracts::Referentiel;
 use kernel::Fault;
 use service::{
     Attempt, Context, Decision, Equipment, Etape, Input, OperatorAction, Refusal, Service,
@@ -56,7 +61,12 @@ impl Service for CpamCps {
 
     fn new(config: &Config, equipment: &Equipment) -> Result<Self, String> {
         config.check()?;
-        Ok(Self { courrier: agency::Courrier::new(equipment.mailer.clone()) })
+        Ok(Self {
+            courrier: agency::Courrier::new(
+                equipment.mailer.clone(),
+                config.repertoire_echanges.clone(),
+            ),
+        })
     }
 
     fn key(message: &Entrant) -> String {
@@ -84,6 +94,18 @@ impl Service for CpamCps {
 
     async fn ask(&self, ask: &Ask, id: Uuid, _attempt: Attempt) -> Result<Answer, Fault> {
         self.courrier.ask(ask, id).await
+    }
+
+    fn question(state: Option<&State>, lien: &Lien, referentiel: &Referentiel) -> Option<Question> {
+        wire::question(state, lien, referentiel)
+    }
+
+    fn reponse_remplie(
+        lien: &Lien,
+        choix: &str,
+        champs: &BTreeMap<String, String>,
+    ) -> Result<Option<Event>, String> {
+        wire::reponse(lien, choix, champs)
     }
 
     fn etape(state: &State) -> Option<Etape> {

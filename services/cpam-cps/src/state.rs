@@ -11,7 +11,10 @@ use contracts::{
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+mod depot;
 mod etapes;
+
+pub use depot::{Depot, LigneDemande, LigneLue, LigneRetour, Nature, Releve, Verdict, cle_depot};
 
 /// One state of the service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +26,8 @@ pub enum State {
     Medecin(Porteur),
     /// `numero/<numéro AM>`.
     Numero(Attribution),
+    /// `depot/<code>`: what is exchanged in the folder of a CPAM.
+    Depot(Depot),
 }
 
 /// An engagement, as far as billing is concerned.
@@ -191,6 +196,66 @@ pub enum Event {
     FermerTache(FermerTache),
     /// To an engagement: an operator wants the number asked for now, or again.
     Redemander,
+    /// To an engagement: an operator was told the number.
+    NumeroRecu {
+        /// The number.
+        numero_am: NumeroAm,
+        /// What the CPAM said of the bank details.
+        rib: Rib,
+    },
+    /// To an engagement: the CPAM answered by its link.
+    ReponseLien(ReponseCaisse),
+    /// To an engagement: a line of a file of the CPAM.
+    LigneRecue {
+        /// The CPAM whose folder it is.
+        cpam: CodeCpam,
+        /// The file.
+        fichier: String,
+        /// Rank of the line in it.
+        rang: u32,
+        /// What it says.
+        reponse: ReponseCaisse,
+    },
+    /// To a folder: a line to write.
+    Deposer(Box<LigneDemande>),
+    /// To a folder: what became of a line of a file.
+    Verdict {
+        /// The file.
+        fichier: String,
+        /// Rank of the line.
+        rang: u32,
+        /// Why it is refused; `None` when it was taken.
+        motif: Option<String>,
+    },
+}
+
+/// What a CPAM says outside the bus.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReponseCaisse {
+    /// The request that it answers.
+    pub demande: Uuid,
+    /// What it says.
+    pub issue: IssueCaisse,
+}
+
+/// What a CPAM says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IssueCaisse {
+    /// The number exists.
+    Cree {
+        /// The number.
+        numero_am: NumeroAm,
+        /// What the CPAM knows of the bank details.
+        rib: Rib,
+    },
+    /// There will be no number.
+    Refuse {
+        /// Why, as a code.
+        code: String,
+    },
+    /// The bank details are there.
+    RibRecu,
 }
 
 /// What an operator says when closing a task.

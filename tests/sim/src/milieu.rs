@@ -135,6 +135,10 @@ pub(crate) enum Reaction {
     Retrait(usize, usize),
     /// A site attests.
     Attestation,
+    /// A CPAM without a queue writes the number down.
+    Numero,
+    /// A CPAM without a queue has the bank details.
+    RibRecu,
 }
 
 struct Du {

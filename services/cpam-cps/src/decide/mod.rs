@@ -1,10 +1,13 @@
 //! Decides what follows from each input. [`engagement`] goes as far as the request, [`numero`]
-//! takes the CPAM's answers, [`suites`] follows bank details and cards, [`partages`] holds what
+//! takes the CPAM's answers on the bus, [`reponses`] those by link and by file, [`depot`] holds the
+//! folder of a CPAM, [`suites`] follows bank details and cards, [`partages`] holds what
 //! several engagements share.
 
+mod depot;
 mod engagement;
 mod numero;
 mod partages;
+mod reponses;
 mod suites;
 mod travail;
 
@@ -14,7 +17,7 @@ use service::{Context, Decision, Effect, Input, Refusal};
 
 use crate::{
     CpamCps, Entrant,
-    state::{Attribution, Engagement, Event, Porteur, State},
+    state::{Attribution, Depot, Engagement, Event, Porteur, State},
 };
 
 type Cx<'a> = Context<'a, CpamCps>;
@@ -27,8 +30,14 @@ pub(crate) fn decide(state: Option<&State>, input: Input<CpamCps>, cx: &Cx<'_>) 
     match input {
         Input::Message { message, origin, .. } => on_message(state, message, &origin, cx),
         Input::Event(event) => on_event(state, event, cx),
-        Input::Wake { reason } => Ok(engagement::reveil(engagement_of(state)?, &reason, cx)),
-        Input::Answer { .. } => Ok(Decision::Ignore("courriel-envoye")),
+        Input::Wake { reason } => match state {
+            Some(State::Depot(depot)) => depot::reveil(depot, cx),
+            _ => Ok(engagement::reveil(engagement_of(state)?, &reason, cx)),
+        },
+        Input::Answer { answer, .. } => match state {
+            Some(State::Depot(depot)) => depot::reponse(depot, answer, cx),
+            _ => Ok(Decision::Ignore("courriel-envoye")),
+        },
     }
 }
 
@@ -62,8 +71,24 @@ fn on_event(state: Option<&State>, event: Event, cx: &Cx<'_>) -> Verdict {
         Event::Reservation { numero_am, accordee } => {
             Ok(numero::reservation(engagement_of(state)?, &numero_am, accordee, cx))
         }
-        Event::FermerTache(action) => numero::tache_fermee(engagement_of(state)?, action, cx),
+        Event::FermerTache(action) => match state {
+            Some(State::Depot(depot)) => Ok(depot::tache_fermee(depot, action)),
+            _ => numero::tache_fermee(engagement_of(state)?, action, cx),
+        },
         Event::Redemander => Ok(engagement::redemander(engagement_of(state)?, cx)),
+        Event::NumeroRecu { numero_am, rib } => {
+            numero::recu(engagement_of(state)?, &numero_am, rib, cx)
+        }
+        Event::ReponseLien(reponse) => reponses::par_lien(engagement_of(state)?, &reponse, cx),
+        Event::LigneRecue { cpam, fichier, rang, reponse } => {
+            let place = (&cpam, fichier, rang);
+            Ok(reponses::ligne(engagement_of(state)?, place, &reponse, cx))
+        }
+        Event::Deposer(ligne) => Ok(depot::deposer(depot_of(state)?, *ligne, cx)),
+        Event::Verdict { fichier, rang, motif } => match depot_of(state)? {
+            Some(depot) => depot::verdict(depot, &fichier, rang, motif, cx),
+            None => Ok(Decision::Ignore("dossier-inconnu")),
+        },
     }
 }
 
@@ -80,7 +105,7 @@ fn engagement_of(state: Option<&State>) -> Result<Option<&Engagement>, Refusal> 
     match state {
         None => Ok(None),
         Some(State::Engagement(engagement)) => Ok(Some(engagement)),
-        Some(State::Medecin(_) | State::Numero(_)) => Err(misplaced()),
+        Some(State::Medecin(_) | State::Numero(_) | State::Depot(_)) => Err(misplaced()),
     }
 }
 
@@ -88,7 +113,7 @@ fn medecin_of(state: Option<&State>) -> Result<Option<&Porteur>, Refusal> {
     match state {
         None => Ok(None),
         Some(State::Medecin(porteur)) => Ok(Some(porteur)),
-        Some(State::Engagement(_) | State::Numero(_)) => Err(misplaced()),
+        Some(State::Engagement(_) | State::Numero(_) | State::Depot(_)) => Err(misplaced()),
     }
 }
 
@@ -96,7 +121,15 @@ fn numero_of(state: Option<&State>) -> Result<Option<&Attribution>, Refusal> {
     match state {
         None => Ok(None),
         Some(State::Numero(attribution)) => Ok(Some(attribution)),
-        Some(State::Engagement(_) | State::Medecin(_)) => Err(misplaced()),
+        Some(State::Engagement(_) | State::Medecin(_) | State::Depot(_)) => Err(misplaced()),
+    }
+}
+
+fn depot_of(state: Option<&State>) -> Result<Option<&Depot>, Refusal> {
+    match state {
+        None => Ok(None),
+        Some(State::Depot(depot)) => Ok(Some(depot)),
+        Some(State::Engagement(_) | State::Medecin(_) | State::Numero(_)) => Err(misplaced()),
     }
 }
 

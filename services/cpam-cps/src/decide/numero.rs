@@ -37,8 +37,12 @@ pub(super) fn cree(
         Etape::Demandee { .. } | Etape::Ouverte(_) if !current => {
             return Err(Refusal::new("demande-depassee", "a later request took this one's place"));
         }
-        Etape::Demandee { .. } => proposer(&mut travail, &m.numero_am, m.rib)?,
-        Etape::Ouverte(_) => {
+        Etape::Demandee { .. }
+            if suivi.propose.as_ref().is_none_or(|p| p.numero_am == m.numero_am) =>
+        {
+            proposer(&mut travail, &m.numero_am, m.rib)?;
+        }
+        Etape::Demandee { .. } | Etape::Ouverte(_) => {
             return Err(Refusal::new(
                 "numero-am-contradictoire",
                 "another number was created for this engagement before",
@@ -194,7 +198,9 @@ fn installer(travail: &mut Travail<'_, '_>, propose: Proposition) {
         Some(debut) if debut >= donne_le => ModeFacturation::Teletransmission,
         Some(_) | None => ModeFacturation::Papier,
     };
-    travail.ouvrir(Facturation { demande, numero_am, cree_le: donne_le, rib, mode, demande_rib });
+    let facturation = Facturation { demande, numero_am, cree_le: donne_le, rib, mode, demande_rib };
+    travail.annoncer_papier(&facturation);
+    travail.ouvrir(facturation);
     travail.suivre_rib();
     travail.suivre_carte();
     if !travail.suivi.actif() {
@@ -232,6 +238,33 @@ pub(super) fn tache_fermee(
             travail.rib_su(action.rib.unwrap_or(Rib::Inconnu));
         }
         (Etape::Constat | Etape::CpamManquante | Etape::Demandee { .. }, Some(_) | None) => {}
+    }
+    Ok(travail.fin())
+}
+
+/// An operator was told the number, before any task asked for it.
+pub(super) fn recu(
+    engagement: Option<&Engagement>,
+    numero_am: &NumeroAm,
+    rib: Rib,
+    cx: &Cx<'_>,
+) -> Verdict {
+    let Some(Engagement::Connu(suivi)) = engagement else {
+        return Ok(Decision::Ignore("engagement-inconnu"));
+    };
+    let mut travail = Travail::new((**suivi).clone(), cx);
+    match &suivi.etape {
+        Etape::Demandee { .. } => proposer(&mut travail, numero_am, rib)?,
+        Etape::Ouverte(f) if f.numero_am == *numero_am => {
+            travail.rib_su(rib);
+        }
+        Etape::Ouverte(_) => {
+            return Err(Refusal::new(
+                "numero-am-contradictoire",
+                "another number was created for this engagement before",
+            ));
+        }
+        Etape::Constat | Etape::CpamManquante => return Err(inconnue()),
     }
     Ok(travail.fin())
 }

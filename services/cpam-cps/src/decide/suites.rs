@@ -1,6 +1,7 @@
 //! What follows the number: bank details that the CPAM lacks, the card that ends the paper.
 
 use chrono::{Days, NaiveDate};
+use contact::Modele;
 use contracts::{
     Agence, Demande, Rib,
     messages::{CpsEnRetard, ModeFacturation, RibDemande, RibRecu},
@@ -13,7 +14,11 @@ use super::{
     numero::{asked, inconnue},
     travail::{Acheminement, Travail, acheminement, matin, reveil, tache},
 };
-use crate::state::{DemandeFaite, Etape, Facturation};
+use crate::{
+    agency::RIB,
+    state::{DemandeFaite, Etape, Facturation, Nature},
+    wire::SUJET_RIB,
+};
 
 /// The CPAM has the bank details.
 pub(super) fn rib_recu(
@@ -80,6 +85,7 @@ impl Travail<'_, '_> {
         self.ouvrir(Facturation { rib, ..facturation.clone() });
         if rib == Rib::Present {
             self.annuler(&[reveil::RIB]);
+            self.effet(Effet::CancelAsks(RIB));
             self.fermer_taches(&[tache::RIB]);
         } else {
             self.suivre_rib();
@@ -125,13 +131,20 @@ impl Travail<'_, '_> {
                 demande.rang += 1;
                 self.transmettre_rib(&demande);
                 self.rappeler_rib();
+                if demande.rang == self.cx.config.escalade_rib_relances + 1 {
+                    self.ouvrir_tache(tache::RIB, &[]);
+                    self.escalade(tache::RIB);
+                }
                 self.suivi.etape =
                     Etape::Ouverte(Facturation { demande_rib: Some(demande), ..facturation });
             }
         }
     }
 
+    /// Asks the doctor, who alone has the bank details, and the CPAM, which says when it has them.
     fn transmettre_rib(&mut self, demande: &DemandeFaite) {
+        let rang = demande.rang - 1;
+        self.ecrire_au_medecin(Modele::RibADonner { rang });
         match acheminement(&demande.cpam, self.cx) {
             Acheminement::File(agence) => {
                 let request = RibDemande {
@@ -141,9 +154,16 @@ impl Travail<'_, '_> {
                 self.effet(Effet::request(&agence, &request));
                 self.relance_envoyee(demande, "file");
             }
-            Acheminement::Courriel(_) | Acheminement::Personne => {
-                self.ouvrir_tache(tache::RIB, &[]);
+            Acheminement::Courriel(adresse) => {
+                let lien = self.lien(SUJET_RIB, demande);
+                self.courriel(adresse, Modele::RibDemande { rang }, Some(lien));
+                self.relance_envoyee(demande, "courriel");
             }
+            Acheminement::Fichier => {
+                self.deposer(demande, Nature::Rib);
+                self.relance_envoyee(demande, "fichier");
+            }
+            Acheminement::Personne => self.ouvrir_tache(tache::RIB, &[]),
         }
     }
 
@@ -160,7 +180,7 @@ impl Travail<'_, '_> {
     }
 
     /// The day the card is expected, at the latest.
-    fn carte_attendue_le(&self, facturation: &Facturation) -> NaiveDate {
+    pub(super) fn carte_attendue_le(&self, facturation: &Facturation) -> NaiveDate {
         facturation.cree_le + Days::new(self.cx.config.carte_attendue_jours.into())
     }
 

@@ -1,22 +1,31 @@
 //! One decision in the making: the engagement, the effects so far, and what several rules do:
 //! tasks, steps of a ladder, the channel of a CPAM, the snapshot that is published.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Days, NaiveDate, NaiveTime, Utc};
-use contact::{Courriel, Echelle, Modele, jour_ouvre_suivant};
+use contact::{Courriel, Echelle, Lien, Modele, jour_ouvre_suivant};
 use contracts::{
     Agence, CodeCpam, Demande,
-    messages::{FacturationOuverte, NumeroAmDemande, RelanceEnvoyee, TacheFaite, TacheOuverte},
+    messages::{
+        FacturationOuverte, ModeFacturation, NumeroAmDemande, RelanceEnvoyee, TacheFaite,
+        TacheOuverte,
+    },
     referentiel::Canal,
 };
 use kernel::{derive_id, paris_at, paris_date};
 use service::{Decision, Service};
 use uuid::Uuid;
 
-use super::{Cx, Decided, Effet};
+use super::{Cx, Decided, Effet, Event};
 use crate::{
     CpamCps,
     agency::Ask,
-    state::{DemandeFaite, Engagement, Etape, Facturation, State, Suivi},
+    papier::Fiche,
+    state::{
+        DemandeFaite, Engagement, Etape, Facturation, LigneDemande, Nature, State, Suivi, cle_depot,
+    },
+    wire::SUJET_NUMERO,
 };
 
 /// Who closes a task when Relais itself saw the result.
@@ -174,11 +183,13 @@ impl<'a, 'c> Travail<'a, 'c> {
                     1 => Modele::NumeroAmDemande,
                     rang => Modele::NumeroAmRelance { rang: rang - 1 },
                 };
-                self.courriel(adresse, modele);
+                let lien = self.lien(SUJET_NUMERO, demande);
+                self.courriel(adresse, modele, Some(lien));
                 self.relance_envoyee(demande, "courriel");
-                if demande.rang == 1 {
-                    self.ouvrir_tache(tache::A_DEMANDER, &[]);
-                }
+            }
+            Acheminement::Fichier => {
+                self.deposer(demande, Nature::NumeroAm);
+                self.relance_envoyee(demande, "fichier");
             }
             Acheminement::Personne if demande.rang == 1 => {
                 self.ouvrir_tache(tache::A_DEMANDER, &[]);
@@ -205,18 +216,85 @@ impl<'a, 'c> Travail<'a, 'c> {
     /// Tells the DNS by mail too, when it wants that.
     pub(super) fn escalade(&mut self, gabarit: &str) {
         if let Some(adresse) = self.cx.config.dns_courriel.clone() {
-            self.courriel(adresse, Modele::Escalade { gabarit: gabarit.to_owned() });
+            self.courriel(adresse, Modele::Escalade { gabarit: gabarit.to_owned() }, None);
         }
     }
 
-    fn courriel(&mut self, adresse: String, modele: Modele) {
-        self.effet(Effet::Ask(Ask::Courriel(Courriel {
-            a: adresse,
-            modele,
-            reference: format!("dossier {}", self.suivi.activite.dossier),
-            lien: None,
-            piece_jointe: None,
-        })));
+    pub(super) fn courriel(&mut self, adresse: String, modele: Modele, lien: Option<Lien>) {
+        let courriel = self.lettre(adresse, modele, lien);
+        self.effet(Effet::Ask(Ask::Courriel(courriel)));
+    }
+
+    fn lettre(&self, adresse: String, modele: Modele, lien: Option<Lien>) -> Courriel {
+        let reference = format!("dossier {}", self.suivi.activite.dossier);
+        Courriel { a: adresse, modele, reference, lien, piece_jointe: None }
+    }
+
+    /// The link by which a CPAM answers a request.
+    pub(super) fn lien(&self, sujet: &str, demande: &DemandeFaite) -> Lien {
+        Lien {
+            sujet: sujet.to_owned(),
+            cle: self.cx.key.to_owned(),
+            question: demande.id.to_string(),
+            expire_le: self.cx.now + Days::new(self.cx.config.lien_jours.into()),
+        }
+    }
+
+    /// Writes to the doctor, when that is wanted and the doctor may practise.
+    pub(super) fn ecrire_au_medecin(&mut self, modele: Modele) {
+        if self.cx.config.courriels_medecin && self.suivi.actif() {
+            let adresse = self.suivi.activite.medecin.courriel.clone();
+            self.courriel(adresse, modele, None);
+        }
+    }
+
+    /// Tells the doctor that paper may be used, with the notice.
+    pub(super) fn annoncer_papier(&mut self, facturation: &Facturation) {
+        let waits = facturation.mode == ModeFacturation::Papier && self.suivi.actif();
+        if !waits || !self.cx.config.courriels_medecin {
+            return;
+        }
+        let lieu = &self.suivi.activite.lieu;
+        let cpam = &facturation.demande.cpam;
+        let fiche = Fiche {
+            numero_am: facturation.numero_am.clone(),
+            lieu: lieu.nom.clone(),
+            adresse: format!("{} {}", lieu.adresse, lieu.commune).trim().to_owned(),
+            cpam: self
+                .cx
+                .referentiel
+                .cpam(cpam)
+                .map_or_else(|| cpam.to_string(), |f| f.nom.clone()),
+            rib: facturation.rib,
+            carte_attendue_le: self.carte_attendue_le(facturation),
+            faite_le: self.cx.today(),
+        };
+        let adresse = self.suivi.activite.medecin.courriel.clone();
+        let courriel = self.lettre(adresse, Modele::DebutPapier, None);
+        self.effet(Effet::Ask(Ask::Papier { courriel, fiche }));
+    }
+
+    /// Leaves a line in the folder of the CPAM.
+    pub(super) fn deposer(&mut self, demande: &DemandeFaite, nature: Nature) {
+        let activite = &self.suivi.activite;
+        let mut champs: BTreeMap<String, String> =
+            self.champs().into_iter().map(|(k, v)| (k.to_owned(), v)).collect();
+        let more = [
+            ("nom", &activite.medecin.nom),
+            ("prenom", &activite.medecin.prenom),
+            ("adresse", &activite.lieu.adresse),
+            ("commune", &activite.lieu.commune),
+        ];
+        champs.extend(more.map(|(k, v)| (k.to_owned(), v.clone())));
+        let ligne = LigneDemande {
+            demande: demande.id,
+            rang: demande.rang,
+            nature,
+            engagement: activite.engagement.clone(),
+            champs,
+        };
+        let event = Event::Deposer(Box::new(ligne));
+        self.effet(Effet::Tell { key: cle_depot(&demande.cpam), event });
     }
 
     /// Publishes what the doctor may bill with.
@@ -271,8 +349,10 @@ pub(super) fn matin(day: NaiveDate) -> DateTime<Utc> {
 pub(super) enum Acheminement {
     /// Its own queue.
     File(Agence),
-    /// A mail; a person follows.
+    /// A mail with an answer link.
     Courriel(String),
+    /// Its folder.
+    Fichier,
     /// Only a person can.
     Personne,
 }
@@ -282,6 +362,9 @@ pub(super) fn acheminement(cpam: &CodeCpam, cx: &Cx<'_>) -> Acheminement {
     match cx.referentiel.cpam(cpam).map(|f| (f.canal, &f.courriel)) {
         Some((Canal::File, _)) => Acheminement::File(Agence::cpam(cpam)),
         Some((Canal::Courriel, Some(adresse))) => Acheminement::Courriel(adresse.clone()),
+        Some((Canal::Fichier, _)) if cx.config.repertoire_echanges.is_some() => {
+            Acheminement::Fichier
+        }
         Some((Canal::Courriel, None) | (Canal::Ds | Canal::Fichier, _)) | None => {
             Acheminement::Personne
         }

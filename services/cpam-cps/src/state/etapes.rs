@@ -13,7 +13,7 @@ impl State {
                 Engagement::Attendu { .. } => Avancement::Attente("activite-attendue"),
                 Engagement::Connu(suivi) => suivi.avancement(),
             }),
-            Self::Medecin(_) | Self::Numero(_) => None,
+            Self::Medecin(_) | Self::Numero(_) | Self::Depot(_) => None,
         }
     }
 }

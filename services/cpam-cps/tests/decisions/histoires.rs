@@ -1,6 +1,6 @@
 //! Stories: what happens to one engagement over weeks.
 
-use contact::Modele;
+use contact::{Courriel, Modele};
 use contracts::{
     Rib,
     messages::{
@@ -46,6 +46,15 @@ fn gabarits(banc: &Banc<CpamCps>) -> Vec<String> {
     banc.corps::<TacheOuverte>().into_iter().map(|t| t.gabarit).collect()
 }
 
+/// Every mail that was asked for.
+fn lettres(banc: &Banc<CpamCps>) -> Vec<Courriel> {
+    let mail = |(_, ask): &(String, Ask)| match ask {
+        Ask::Courriel(courriel) | Ask::Papier { courriel, .. } => Some(courriel.clone()),
+        Ask::Deposer { .. } | Ask::Relever { .. } | Ask::Rendre { .. } => None,
+    };
+    banc.courriels.iter().filter_map(mail).collect()
+}
+
 fn dernier(banc: &Banc<CpamCps>) -> FacturationOuverte {
     banc.corps().pop().expect("published")
 }
@@ -88,7 +97,7 @@ fn a_silent_cpam_is_reminded_then_escalated() {
     assert_eq!(ranks, [1, 2, 3]);
     assert!(banc.corps::<RelanceEnvoyee>().iter().all(|r| r.destinataire == "cpam"));
     assert_eq!(gabarits(&banc), ["cpam-escalade"]);
-    let Ask::Courriel(mail) = &banc.courriels[0].1;
+    let [mail] = lettres(&banc).try_into().expect("one mail");
     assert_eq!(mail.modele, Modele::Escalade { gabarit: "cpam-escalade".to_owned() });
     fermer(&mut banc, "cpam-escalade", &[]);
     banc.avancer(8);
@@ -99,17 +108,7 @@ fn a_silent_cpam_is_reminded_then_escalated() {
 }
 
 #[test]
-fn a_cpam_without_queue_is_a_task_that_the_operator_closes_with_the_number() {
-    let mut by_mail = demandee("lapalisse");
-    let Ask::Courriel(mail) = &by_mail.courriels[0].1;
-    assert_eq!(
-        (mail.a.as_str(), &mail.modele),
-        ("cpam031@caisse.example", &Modele::NumeroAmDemande)
-    );
-    by_mail.avancer(30);
-    assert_eq!(by_mail.courriels.len(), 3);
-    assert_eq!(gabarits(&by_mail), ["numero-am-a-demander"], "the open task is not doubled");
-
+fn a_cpam_without_queue_nor_address_is_a_task_that_the_operator_closes_with_the_number() {
     let mut by_hand = demandee("brioude");
     assert!(by_hand.courriels.is_empty());
     let task = by_hand.corps::<TacheOuverte>().remove(0);
@@ -152,6 +151,12 @@ fn missing_bank_details_are_asked_for_every_week_until_they_are_there() {
     banc.avancer(22);
     let ranks: Vec<u32> = banc.corps::<RibDemande>().iter().map(|m| m.demande.rang).collect();
     assert_eq!(ranks, [1, 2, 3, 4]);
+    assert_eq!(gabarits(&banc), ["rib-a-obtenir"], "the third reminder is the last one alone");
+    // The doctor, who alone has them, is written to each time.
+    let doctor = lettres(&banc).into_iter().filter(|l| l.a == "paul@medecin.example");
+    let models: Vec<Modele> = doctor.map(|l| l.modele).collect();
+    let rib = |rang| Modele::RibADonner { rang };
+    assert_eq!(models, [Modele::DebutPapier, rib(0), rib(1), rib(2), rib(3)]);
     banc.reponse(&cpam("031"), &rib_recu());
     assert_eq!(banc.pannes(), ["mauvaise-agence"]);
     banc.reponse(&cpam("631"), &rib_recu());

@@ -3,6 +3,8 @@
 // The same bench for both services that speak to agencies over the bus.
 #[path = "../../../ordinal-adapter/tests/decisions/banc.rs"]
 mod banc;
+mod canaux;
+mod depots;
 mod histoires;
 mod monde;
 mod proprietes;

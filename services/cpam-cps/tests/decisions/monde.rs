@@ -2,6 +2,7 @@
 
 use bus::Origin;
 use chrono::{DateTime, NaiveDate, Utc};
+use contact::Lien;
 use contracts::{
     Agence, Civilite, CodeCpam, Demande, DossierId, EngagementId, Lieu, Medecin, ModeExercice,
     Referentiel, Rib, Rpps,
@@ -77,19 +78,21 @@ fn fiche_cpam(code: &str, canal: Canal, courriel: Option<&str>) -> (CodeCpam, Fi
     (code.parse().expect("CPAM"), fiche)
 }
 
-/// 631 has a queue, 031 reads its mail, 431 has no address.
+/// 631 has a queue, 031 reads its mail, 431 has no address, 021 a folder.
 pub(crate) fn referentiel() -> Referentiel {
     Referentiel::new(
         [
             fiche_lieu(lieu("ambert", "63", Some("631"))),
             fiche_lieu(lieu("lapalisse", "03", Some("031"))),
             fiche_lieu(lieu("brioude", "43", Some("431"))),
+            fiche_lieu(lieu("montbard", "21", Some("021"))),
             fiche_lieu(lieu("sans-cpam", "63", None)),
         ],
         [
             fiche_cpam("631", Canal::File, None),
             fiche_cpam("031", Canal::Courriel, Some("cpam031@caisse.example")),
             fiche_cpam("431", Canal::Courriel, None),
+            fiche_cpam("021", Canal::Fichier, None),
         ],
         [],
     )
@@ -190,4 +193,14 @@ pub(crate) fn de<M: contracts::Message>(source: &str, message: &M) -> Input<Cpam
 pub(crate) fn de_la_cpam<M: contracts::Message>(code: &str, message: &M) -> Input<CpamCps> {
     let agence = cpam(code);
     entree(message, Origin::Agence(agence.clone()), &agence.source(), None, depart())
+}
+
+/// The link of a mail about a request.
+pub(crate) fn lien_de(sujet: &str, demande: Uuid) -> Lien {
+    Lien {
+        sujet: sujet.to_owned(),
+        cle: CLE.to_owned(),
+        question: demande.to_string(),
+        expire_le: depart(),
+    }
 }

@@ -1,21 +1,23 @@
 //! Every state of an engagement × every input: one line each in `table.txt`.
 
+use std::collections::BTreeMap;
+
 use contracts::{
     Rib,
     messages::{ActiviteModifiee, ActiviteSuspendue, ActiviteTerminee, ModeFacturation, Situation},
 };
 use cpam_cps::{
     CpamCps, Event, State,
-    state::{Engagement, Etape, FermerTache},
+    state::{Engagement, Etape, FermerTache, IssueCaisse, ReponseCaisse},
 };
-use service::Input;
+use service::{Input, Service};
 use uuid::Uuid;
 
 use crate::{
     banc::Banc,
     monde::{
         CLE, E, MEDECIN, NUMERO, ORDRE, RPPS, activite, autorisee, banc, carte, constat, cpam,
-        cree, de, de_la_cpam, depart, jour, refuse, rib_recu,
+        cree, de, de_la_cpam, demande, depart, jour, lien_de, refuse, rib_recu,
     },
 };
 
@@ -92,6 +94,34 @@ fn etats() -> Vec<(&'static str, Banc<CpamCps>)> {
     ]
 }
 
+/// An answer by the link of the n-th request.
+fn lien(rank: u32, choix: &str, numero: &str) -> Input<CpamCps> {
+    let lien = lien_de("numero-am", demande(rank).id);
+    let champs = [("numero_am".to_owned(), numero.to_owned())].into();
+    let event = CpamCps::reponse_remplie(&lien, choix, &champs).expect("well written");
+    Input::Event(event.expect("one of the choices"))
+}
+
+fn lien_rib() -> Input<CpamCps> {
+    let lien = lien_de("rib", rib_recu().demande.id);
+    let event = CpamCps::reponse_remplie(&lien, "rib-recu", &BTreeMap::new());
+    Input::Event(event.expect("well written").expect("the choice"))
+}
+
+fn recu(numero: &str) -> Input<CpamCps> {
+    let numero_am = numero.parse().expect("number");
+    Input::Event(Event::NumeroRecu { numero_am, rib: Rib::Present })
+}
+
+/// A line of a file of a CPAM.
+fn ligne(cpam: &str, numero: &str) -> Input<CpamCps> {
+    let numero_am = numero.parse().expect("number");
+    let issue = IssueCaisse::Cree { numero_am, rib: Rib::Manquant };
+    let reponse = ReponseCaisse { demande: demande(1).id, issue };
+    let (cpam, fichier) = (cpam.parse().expect("CPAM"), "f.csv".to_owned());
+    Input::Event(Event::LigneRecue { cpam, fichier, rang: 0, reponse })
+}
+
 fn entrees() -> Vec<(&'static str, Input<CpamCps>)> {
     let wake = |reason: &str| Input::Wake { reason: reason.to_owned() };
     let reservation = |accordee| {
@@ -127,6 +157,15 @@ fn entrees() -> Vec<(&'static str, Input<CpamCps>)> {
         ("reservation refusee", reservation(false)),
         ("tache inconnue", Input::Event(Event::FermerTache(fermer))),
         ("redemander", Input::Event(Event::Redemander)),
+        ("lien: cree", lien(1, "cree-manquant", NUMERO)),
+        ("lien: refuse", lien(1, "medecin-inconnu", "")),
+        ("lien: autre demande", lien(7, "cree-present", NUMERO)),
+        ("lien: rib-recu", lien_rib()),
+        ("numero recu", recu(NUMERO)),
+        ("numero recu: autre", recu("631990025")),
+        ("ligne: cree", ligne("631", NUMERO)),
+        ("ligne: autre numero", ligne("631", "631990025")),
+        ("ligne: autre cpam", ligne("031", NUMERO)),
         ("reveil rpps", wake("rpps")),
         ("reveil cpam", wake("cpam")),
         ("reveil relance", wake("relance")),
@@ -159,7 +198,7 @@ fn a_card_and_an_engagement_find_each_other_in_any_order() {
             Engagement::Connu(suivi) => suivi.carte,
             Engagement::Attendu { .. } => None,
         },
-        Some(State::Medecin(_) | State::Numero(_)) | None => None,
+        Some(State::Medecin(_) | State::Numero(_) | State::Depot(_)) | None => None,
     };
     let mut first = banc();
     first.fait(RPPS, 1, &carte("2026-03-01"));

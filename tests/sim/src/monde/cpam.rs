@@ -13,7 +13,10 @@ use kernel::paris_date;
 use uuid::Uuid;
 
 use super::Monde;
-use crate::milieu::{Dehors, Milieu};
+use crate::{
+    milieu::{Dehors, Milieu},
+    scenario::LIEUX,
+};
 
 /// What the CPAM know.
 #[derive(Default)]
@@ -82,6 +85,23 @@ impl Monde {
             let later = delay + m.heures(13 * 24, 28 * 24, &("carte", &name));
             m.dehors(later, Dehors::Carte(medecin));
         }
+    }
+
+    /// What a CPAM without a queue writes on the page of its link.
+    pub(crate) fn reponse_caisse(
+        &mut self,
+        cle: &str,
+        rib_recu: bool,
+    ) -> (&'static str, BTreeMap<String, String>) {
+        if rib_recu {
+            return ("rib-recu", BTreeMap::new());
+        }
+        let engagement = cle.trim_start_matches("engagement/").parse().expect("engagement");
+        let (_, lieu) = self.de_engagement(&engagement).expect("of the script");
+        let numero = self.caisses.numero(&engagement, LIEUX[lieu].2);
+        let missing = self.scenario.draw(&["rib", engagement.as_str()]).percent(30);
+        let choix = if missing { "cree-manquant" } else { "cree-present" };
+        (choix, BTreeMap::from([("numero_am".to_owned(), numero.to_string())]))
     }
 
     /// The DNS calls the CPAM: it obtains the bank details, and says so with the number.

@@ -47,6 +47,14 @@ impl Monde {
                 }
                 (Reaction::Attestation, m.heures(1, 60, &("attestation", &name)))
             }
+            ("numero-am", modele) => {
+                // Some answer the reminder only.
+                if *modele == Modele::NumeroAmDemande && draw("silence").percent(30) {
+                    return;
+                }
+                (Reaction::Numero, m.heures(24, 9 * 24, &("numero", &name)))
+            }
+            ("rib", _) => (Reaction::RibRecu, m.heures(24, 10 * 24, &("rib", &name))),
             (other, _) => panic!("a link of an unknown kind: {other}"),
         };
         m.dehors(delay, Dehors::Lien(qui, Box::new(lien.clone()), Box::new(reaction)));
@@ -80,9 +88,17 @@ impl Repond<CpamCps> for Monde {
         id: Uuid,
         m: &mut Milieu,
     ) -> Result<cpam_cps::Answer, Fault> {
-        let cpam_cps::Ask::Courriel(courriel) = ask;
-        self.lire(Qui::Cpam, courriel, id, m);
-        Ok(cpam_cps::Answer::Envoye)
+        match ask {
+            cpam_cps::Ask::Courriel(courriel) | cpam_cps::Ask::Papier { courriel, .. } => {
+                self.lire(Qui::Cpam, courriel, id, m);
+                Ok(cpam_cps::Answer::Envoye)
+            }
+            cpam_cps::Ask::Deposer { .. }
+            | cpam_cps::Ask::Relever { .. }
+            | cpam_cps::Ask::Rendre { .. } => {
+                Err(Fault::permanent("sans-depot", "no CPAM has a folder here"))
+            }
+        }
     }
 }
 

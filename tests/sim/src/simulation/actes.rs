@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use chrono::NaiveDate;
 use contracts::{EngagementId, messages::TacheOuverte};
+use cpam_cps::CpamCps;
 use indemnite::{Indemnite, State};
 use kernel::derive_id;
 use ordinal_adapter::OrdinalAdapter;
@@ -60,14 +61,28 @@ impl Simulation {
                         self.monde.retirer(*candidature, *lieu, &mut self.m);
                         ordinal_adapter::wire::RETIRER.to_owned()
                     }
-                    Reaction::Attestation => return,
+                    Reaction::Attestation | Reaction::Numero | Reaction::RibRecu => return,
                 };
                 self.ordinal.debout && {
                     let event = OrdinalAdapter::reponse(&lien, &code).expect("a known answer");
                     self.ordinal.observer(id, lien.cle.clone(), &event, &mut self.m)
                 }
             }
-            (Qui::Ds | Qui::Rpps | Qui::Cpam | Qui::Rdv | Qui::Indemnite, _) => return,
+            (Qui::Cpam, reaction) => {
+                let etat = self.cpam.etat(&lien.cle);
+                let page = CpamCps::question(etat.as_ref(), &lien, &registre);
+                if self.cpam.debout && page.is_none_or(|p| p.choix.is_empty()) {
+                    return;
+                }
+                self.cpam.debout && {
+                    let rib = matches!(reaction, Reaction::RibRecu);
+                    let (choix, champs) = self.monde.reponse_caisse(&lien.cle, rib);
+                    let event = CpamCps::reponse_remplie(&lien, choix, &champs);
+                    let event = event.expect("well written").expect("a known answer");
+                    self.cpam.observer(id, lien.cle.clone(), &event, &mut self.m)
+                }
+            }
+            (Qui::Ds | Qui::Rpps | Qui::Rdv | Qui::Indemnite, _) => return,
         };
         if !taken {
             let again = self.m.heures(1, 4, &("lien", &lien.cle));
