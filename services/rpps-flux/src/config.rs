@@ -84,7 +84,7 @@ pub struct Config {
     #[serde(default = "relecture_jours")]
     pub relecture_jours: u16,
     /// Days after which an authorised activity that the RPPS does not show becomes a task for the
-    /// DNS, and again while it is not shown.
+    /// DNS.
     #[serde(default = "constat_attendu_jours")]
     pub constat_attendu_jours: u16,
     /// Longest silence of the source, connection included, in milliseconds.

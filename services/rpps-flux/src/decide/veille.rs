@@ -46,8 +46,8 @@ pub(super) fn surveiller(engagement: &EngagementId, jour: NaiveDate, cx: &Cx<'_>
     Effect::WakeAt { at: paris_at(day, NEUF_HEURES), reason: raison(engagement) }
 }
 
-/// The delay is over: a task, unless the row came; and another look later, in case the task is
-/// closed without any effect.
+/// The delay is over: a task, unless the row came. One for each engagement: the CPAM is asked all
+/// the same, and who closes it knows.
 pub(super) fn reveil(medecin: &Medecin, reason: &str, cx: &Cx<'_>) -> Decision {
     let awaited = medecin.engagements.iter().find(|(id, _)| raison(id) == reason);
     let Some((engagement, veille)) = awaited else {
@@ -66,8 +66,7 @@ pub(super) fn reveil(medecin: &Medecin, reason: &str, cx: &Cx<'_>) -> Decision {
         ("cause", cause.to_owned()),
     ]);
     let opened = ouvrir(&mut next, ABSENTE, Some(engagement), champs, cx);
-    let again = surveiller(engagement, cx.today(), cx);
-    Decision::next(State::Medecin(next)).with_all(opened).with(again)
+    Decision::next(State::Medecin(next)).with_all(opened)
 }
 
 /// What the DNS needs to ask the owner of the step.

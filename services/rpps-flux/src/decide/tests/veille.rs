@@ -30,8 +30,8 @@ fn an_activity_that_is_not_shown_in_time_is_a_task_with_its_owner_until_it_is() 
     ] {
         assert!(late.publies[0].contains(expected), "{expected} in {}", late.publies[0]);
     }
-    // Another look after the same delay, moved past the week-end; the open task is not doubled.
-    assert_eq!(late.reveils, ["veille/0a1b2c3d4e 2026-01-26 08:00:00 UTC"]);
+    // The open task is not doubled, and nobody is told again and again.
+    assert_eq!(late.reveils, [""; 0]);
     assert_eq!(banc.vivre(CLE, &mut state, reveil()).publies, [""; 0]);
     let seen = vue(observation("2026-01-20", Some(fiche_a(&["639990019"]))));
     let suite = banc.vivre(CLE, &mut state, seen);
@@ -40,7 +40,7 @@ fn an_activity_that_is_not_shown_in_time_is_a_task_with_its_owner_until_it_is() 
 }
 
 #[test]
-fn a_task_closed_without_effect_comes_back_and_ends_with_the_engagement() {
+fn a_task_is_closed_by_an_operator_or_ends_with_the_engagement() {
     let banc = Banc::new();
     let mut state = None;
     banc.vivre(CLE, &mut state, autorisee("sans numéro"));
