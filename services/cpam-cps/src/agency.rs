@@ -105,6 +105,8 @@ impl AskKind for Ask {
             | Modele::AgendaRelance { .. }
             | Modele::AttestationDemandee { .. }
             | Modele::AttestationRelance { .. }
+            | Modele::ConfirmationDemandee { .. }
+            | Modele::ConfirmationRelance { .. }
             | Modele::PlanningPublie { .. }
             | Modele::Escalade { .. } => INFORMATION,
         }

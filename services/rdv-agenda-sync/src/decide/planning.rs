@@ -44,7 +44,7 @@ pub(crate) fn page(etat: &EtatPlanning, lien: &Lien) -> Option<Question> {
         texte.push("Aucune consultation n’est prévue pour l’instant.".to_owned());
     }
     let titre = format!("Planning des consultations\u{a0}: {}", etat.lieu.nom);
-    Some(Question { titre, texte, choix: Vec::new() })
+    Some(Question { titre, texte, choix: Vec::new(), champs: Vec::new() })
 }
 
 /// Before its first entry.

@@ -321,6 +321,7 @@ fn raison(refus: Refus) -> &'static str {
         Refus::EnteteInconnue => "une colonne requise manque ou figure deux fois dans l'en-tête",
         Refus::Tronquee => "une ligne ne se termine pas",
         Refus::Vide => "aucune ligne",
+        Refus::ArchiveIllisible => "l'archive ne se lit pas",
         Refus::LignesIllisibles => "trop de lignes n'ont pas le nombre de colonnes annoncé",
         Refus::EcartExcessif => "trop de lignes diffèrent",
         Refus::TropGrande => "fichier trop grand",

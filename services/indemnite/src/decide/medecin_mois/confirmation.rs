@@ -218,7 +218,7 @@ pub(crate) fn question(month: &MedecinMois, number: u32) -> Option<Question> {
     let titre = "Confirmation de vos présences".to_owned();
     if posed.reponse.is_some() {
         let texte = vec!["Cette question a déjà reçu une réponse.".to_owned()];
-        return Some(Question { titre, texte, choix: Vec::new() });
+        return Some(Question { titre, texte, choix: Vec::new(), champs: Vec::new() });
     }
     let mut days: Vec<(NaiveDate, DemiJournee, String)> = Vec::new();
     for due in posed.lignes.iter().filter_map(|id| month.lignes.get(id)) {
@@ -238,5 +238,5 @@ pub(crate) fn question(month: &MedecinMois, number: u32) -> Option<Question> {
     texte.extend(days.iter().map(line));
     let choix = [("confirme", "Tout est exact"), ("conteste", "Une présence est inexacte")];
     let choix = choix.map(|(code, text)| (code.to_owned(), text.to_owned())).to_vec();
-    Some(Question { titre, texte, choix })
+    Some(Question { titre, texte, choix, champs: Vec::new() })
 }
