@@ -54,6 +54,8 @@ impl Monde {
                 }
                 (Reaction::Numero, m.heures(24, 9 * 24, &("numero", &name)))
             }
+            // A page to read: it asks nothing.
+            ("planning", _) => return,
             ("rib", _) => (Reaction::RibRecu, m.heures(24, 10 * 24, &("rib", &name))),
             (other, _) => panic!("a link of an unknown kind: {other}"),
         };

@@ -122,6 +122,15 @@ impl Monde {
         }
     }
 
+    /// Everything is sent again: here what every site has, the rights of a doctor.
+    fn renvoyer(&self, organisation_id: i64, m: &mut Milieu) {
+        let lieu = (0..3).find(|l| organisation(*l) == organisation_id).expect("a known site");
+        let Some((candidature, _)) = self.ouverts.iter().find(|(_, l)| *l == lieu) else { return };
+        let medecin = self.scenario.candidatures[*candidature].medecin;
+        let id = 900_000 + agent(medecin);
+        Self::webhook(lieu, &self.observation(medecin, id, m.now, Fait::Role(true)), m);
+    }
+
     /// A doctor is invited: slots are opened some days later, once.
     fn inviter(&mut self, organisation_id: i64, courriel: &str, m: &mut Milieu) -> usize {
         let lieu = (0..3).find(|l| organisation(*l) == organisation_id).expect("a known site");
@@ -145,7 +154,10 @@ impl Repond<RdvAgendaSync> for Monde {
             Question::EnregistrerWebhook { organisation, .. } => Reponse::Webhook(*organisation),
             Question::CreerLieu { organisation, .. } => Reponse::Lieu(*organisation),
             Question::CreerMotif { organisation, .. } => Reponse::Motif(*organisation),
-            Question::Resynchroniser { .. } => Reponse::Resynchronise,
+            Question::Resynchroniser { organisation, .. } => {
+                self.renvoyer(*organisation, m);
+                Reponse::Resynchronise
+            }
             Question::Inviter { organisation, courriel, .. } => {
                 let medecin = self.inviter(*organisation, courriel, m);
                 Reponse::Agent { agent: agent(medecin), lu_le: m.now, absences: Vec::new() }
