@@ -9,7 +9,7 @@ use crate::{
     Bloc, Document, Error,
     police::Style,
     tableau,
-    texte::{Ligne, couper, largeurs},
+    texte::{Ligne, couper, largeurs, propre},
     typo,
 };
 
@@ -90,7 +90,7 @@ pub(crate) struct Composition {
 
 /// Lays a document out.
 pub(crate) fn composer(document: &Document) -> Result<Composition, Error> {
-    if document.title.trim().is_empty() {
+    if propre(&document.title, TITRE_1).trim().is_empty() {
         return Err(Error::SansTitre);
     }
     let mut composition = Composition {
@@ -183,6 +183,10 @@ impl Composition {
 
     fn titre(&mut self, texte: &str, style: Style, niveau: u16) {
         let lignes = couper(texte, style, JUSTIFICATION);
+        // A heading without text announces nothing.
+        if lignes.iter().all(|ligne| ligne.texte.is_empty()) {
+            return;
+        }
         let before = if self.y > MARGE { style.corps } else { 0.0 };
         // A heading stays with the first lines that it announces.
         let height = before + style.interligne() * line_count(&lignes) + 4.0 * TEXTE.interligne();

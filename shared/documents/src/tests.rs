@@ -190,6 +190,17 @@ proptest! {
 }
 
 #[test]
+fn a_heading_without_text_is_left_out_and_a_title_without_text_refused() {
+    for empty in ["", " \n", "\u{200b}"] {
+        let blocs = vec![Bloc::Titre(empty.to_owned()), Bloc::Paragraphe("Texte".to_owned())];
+        assert!(pdf(&document(blocs)).is_ok());
+        let title = empty.to_owned();
+        let untitled = Document { title, ..document(Vec::new()) };
+        assert!(matches!(pdf(&untitled), Err(Error::SansTitre)));
+    }
+}
+
+#[test]
 fn the_same_document_gives_the_same_bytes_whatever_the_thread() {
     let document = document(vec![Bloc::Champs(vec![("Nom".to_owned(), "Łukasiewicz".to_owned())])]);
     let here = pdf(&document).expect("written");
