@@ -9,7 +9,9 @@ use kernel::{Clock, Fault, Secret};
 use reqwest::Method;
 use serde::{Serialize, de::DeserializeOwned};
 use service::{Attempt, Equipment};
+use tokio::sync::Mutex;
 
+use self::lectures::ToutesAbsences;
 use crate::{
     config::{Config, NiveauAcces},
     jetons::{Guichet, bloque},
@@ -87,13 +89,15 @@ pub(crate) struct Client {
     guichet: Guichet,
     config: Config,
     clock: Clock,
+    absences: Mutex<Option<ToutesAbsences>>,
 }
 
 impl Client {
     pub(crate) fn new(config: &Config, equipment: &Equipment) -> Result<Self, String> {
         let http = HttpClient::new(config.api.clone())?.with_clock(equipment.clock.clone());
         let guichet = Guichet::new(http.clone(), config.clone(), equipment.clone());
-        Ok(Self { http, guichet, config: config.clone(), clock: equipment.clock.clone() })
+        let (config, clock) = (config.clone(), equipment.clock.clone());
+        Ok(Self { http, guichet, config, clock, absences: Mutex::default() })
     }
 
     /// Makes a call; mail is not its business.

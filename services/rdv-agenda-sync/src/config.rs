@@ -110,6 +110,9 @@ pub struct Config {
     /// default.
     #[serde(default = "reconciliation_a")]
     pub reconciliation_a: NaiveTime,
+    /// Days between two readings of a site; 1 by default, 30 at most.
+    #[serde(default = "reconciliation_jours")]
+    pub reconciliation_jours: u32,
     /// Days without a webhook of a site after which everything is asked for again, and its absence
     /// told to the DNS; 7 by default.
     #[serde(default = "silence_jours")]
@@ -216,6 +219,9 @@ impl Config {
         if minutes > 20 * 60 {
             return Err("reconciliation_a : 20:00 au plus tard, les sites se suivent".to_owned());
         }
+        if !(1..=30).contains(&self.reconciliation_jours) {
+            return Err("reconciliation_jours : de 1 à 30".to_owned());
+        }
         if self.horizon_jours == 0 || self.operations_par_minute == 0 {
             return Err("horizon_jours et operations_par_minute : au moins 1".to_owned());
         }
@@ -270,6 +276,10 @@ fn planning_a() -> NaiveTime {
 
 fn reconciliation_a() -> NaiveTime {
     heure(2)
+}
+
+fn reconciliation_jours() -> u32 {
+    1
 }
 
 fn silence_jours() -> u32 {

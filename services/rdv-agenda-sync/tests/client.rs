@@ -7,6 +7,7 @@ mod direct;
 use std::time::Duration;
 
 use agency::faults::FaultKind;
+use chrono::TimeDelta;
 use commun::Banc;
 use contracts::LieuId;
 use direct::equipment;
@@ -155,6 +156,38 @@ async fn an_agent_is_found_on_a_later_page_and_absences_come_along() {
     let answer = demander(&service, &question, Attempt::First).await.expect("invited");
     let Reponse::Agent { absences, .. } = answer else { panic!("{answer:?}") };
     assert_eq!(absences.len(), 1, "a person who exists already may be away");
+    banc.fin().await;
+}
+
+/// The API gives everybody's absences only: they are not read again for each site of a night.
+#[tokio::test]
+async fn the_list_of_absences_is_read_once_for_the_sites_of_five_minutes() {
+    let banc = Banc::new(Options::default()).await;
+    let sites = ["MSP", "Autre MSP"].map(|nom| banc.simulateur.creer_organisation(nom));
+    let service = service(&banc);
+    let courriel = "medecin@exemple.example";
+    for organisation in sites {
+        let question =
+            Question::Inviter { organisation, courriel: courriel.to_owned(), niveau: None };
+        demander(&service, &question, Attempt::First).await.expect("invited");
+    }
+    let absences = async |organisation| {
+        let (du, au) = ("2026-02-20".parse().expect("day"), "2026-06-01".parse().expect("day"));
+        let question = Question::Relever { organisation, du, au };
+        let answer = demander(&service, &question, Attempt::First).await.expect("read");
+        let Reponse::Releve(releve) = answer else { panic!("{answer:?}") };
+        assert_eq!(releve.agents.len(), 1);
+        releve.absences.iter().map(|a| a.horodatage).collect::<Vec<_>>()
+    };
+    assert!(absences(sites[0]).await.is_empty());
+    let day = "2026-03-05".parse().expect("date");
+    let (noon, evening) = ("12:00:00".parse().expect("time"), "18:00:00".parse().expect("time"));
+    banc.simulateur.ajouter_absence(courriel, day, noon, day, evening).expect("known");
+    assert!(absences(sites[1]).await.is_empty(), "as for the other site");
+    let later = banc.clock.now() + TimeDelta::minutes(5);
+    let (_busy, _) = tokio::join!(banc.clock.timer(later), banc.driver.advance(later));
+    let read = absences(sites[1]).await;
+    assert_eq!(read, [banc.clock.now()], "with the instant of the list");
     banc.fin().await;
 }
 

@@ -1,9 +1,9 @@
 //! What is read: whether the account acts, what a person made, what is at a site. Lists are bounded
 //! by dates and told apart by id: pages shift while they are read.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
-use chrono::{NaiveDate, SubsecRound};
+use chrono::{DateTime, NaiveDate, SubsecRound, TimeDelta, Utc};
 use kernel::Fault;
 use reqwest::Method;
 
@@ -14,6 +14,18 @@ use crate::{
     webhook::{Observation, absence_vue, adresse, rdv_vu},
     wire::{AbsenceRecue, Agent, Nomme, RdvRecu},
 };
+
+/// How long the list of absences is that of the sites that are read one after the other: the API
+/// only gives those of everybody.
+const PARTAGE: TimeDelta = TimeDelta::minutes(5);
+
+/// The absences of everybody whom the account sees.
+#[derive(Clone)]
+pub(super) struct ToutesAbsences {
+    /// Before they were read, in seconds.
+    lues_le: DateTime<Utc>,
+    absences: Arc<Vec<AbsenceRecue>>,
+}
 
 impl Client {
     /// Says whether the account acts.
@@ -97,14 +109,25 @@ impl Client {
         let query = [("organisation_id", organisation.to_string())];
         let agents: Vec<Agent> = self.liste("GET agents", "/agents", &query).await?;
         let ours = |a: &Agent| agents.iter().any(|known| known.id == a.id);
-        let absences: Vec<AbsenceRecue> = self.liste("GET absences", "/absences", &[]).await?;
+        let ToutesAbsences { lues_le, absences } = self.toutes_absences().await?;
         let absences = absences.iter().filter(|a| ours(&a.agent));
-        let absences = par_id(absences.filter_map(|a| absence_vue(a, lu_le)));
+        let absences = par_id(absences.filter_map(|a| absence_vue(a, lues_le)));
         let path = format!("/organisations/{organisation}/rdvs");
         let query = [("starts_after", du.to_string()), ("starts_before", au.to_string())];
         let rdvs: Vec<RdvRecu> = self.liste("GET rdvs", &path, &query).await?;
         let rdvs = par_id(rdvs.into_iter().map(|rdv| rdv_vu(rdv, lu_le)));
         Ok(Reponse::Releve(Box::new(Releve { lu_le, agents, absences, rdvs })))
+    }
+
+    /// Read once for the sites that follow each other.
+    async fn toutes_absences(&self) -> Result<ToutesAbsences, Error> {
+        let mut known = self.absences.lock().await;
+        let now = self.clock.now().trunc_subsecs(0);
+        if let Some(fresh) = known.as_ref().filter(|k| now - k.lues_le < PARTAGE) {
+            return Ok(fresh.clone());
+        }
+        let absences = Arc::new(self.liste("GET absences", "/absences", &[]).await?);
+        Ok(known.insert(ToutesAbsences { lues_le: now, absences }).clone())
     }
 }
 

@@ -75,6 +75,8 @@ impl Atelier<'_> {
         config
     }
 
+    /// Sites are read every week, as DS every half an hour. Towards the end nobody takes appointments
+    /// any more: that a site is silent means nothing there.
     fn rdv(&self, socle: &Socle) -> Result<String, DemoError> {
         let address = socle.listener.local_addr()?;
         Ok(format!(
@@ -85,6 +87,8 @@ impl Atelier<'_> {
              client_secret = \"secret-fictif\"\n\
              refresh_token_initial = \"consentement-fictif\"\n\
              operations_par_minute = 60\n\
+             reconciliation_jours = 7\n\
+             silence_jours = 60\n\
              [api]\nbase_url = \"{}\"\ntimeout_ms = {TIMEOUT_MS}\n",
             self.monde.url_rdv()
         ))

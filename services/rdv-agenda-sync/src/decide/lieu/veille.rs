@@ -1,6 +1,6 @@
-//! Every night: what can be read of a site is read, and a site from which no webhook comes any more
-//! is noticed. Silence alone says nothing where little happens: everything is asked for again
-//! first, and only a site that stays silent then is told to the DNS.
+//! Every night, or every `reconciliation_jours`: what can be read of a site is read, and a site from
+//! which no webhook comes any more is noticed. Silence alone says nothing where little happens:
+//! everything is asked for again first, and only a site that stays silent then is told to the DNS.
 
 use chrono::{Days, TimeDelta, Utc};
 use contracts::{EngagementId, LieuId};
@@ -46,7 +46,8 @@ pub(super) fn suivre(etat: &mut EtatLieu, cx: &Cx<'_>) -> Effets {
 fn a_la_nuit(lieu: &LieuId, cx: &Cx<'_>) -> Effect<RdvAgendaSync> {
     let rang = kernel::derive_id(&[NUIT, lieu.as_str()]).as_u128() % ETALEMENT;
     let minutes = TimeDelta::minutes(i64::try_from(rang).unwrap_or(0));
-    wake(prochain(cx.now, cx.config.reconciliation_a + minutes), NUIT)
+    let autres = TimeDelta::days(i64::from(cx.config.reconciliation_jours) - 1);
+    wake(prochain(cx.now + autres, cx.config.reconciliation_a + minutes), NUIT)
 }
 
 /// What is done every night.

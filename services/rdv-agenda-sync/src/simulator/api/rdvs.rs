@@ -37,10 +37,10 @@ pub(super) async fn de_organisation(
         if !monde.organisations.contains_key(&organisation) {
             return interdit();
         }
-        let there = monde.rdvs.iter().filter(|(_, r)| {
+        let of = monde.rdvs.iter().filter(|(_, r)| r.organisation == organisation);
+        let there = of.filter(|(_, r)| {
             let day = paris_date(r.debut);
-            r.organisation == organisation
-                && parametres.starts_after.is_none_or(|du| day >= du)
+            parametres.starts_after.is_none_or(|du| day >= du)
                 && parametres.starts_before.is_none_or(|au| day < au)
         });
         let all = there.filter_map(|(id, _)| rendu::enregistrement(monde, Genre::Rdv, *id));
