@@ -4,6 +4,8 @@
 //! identities, free texts and titles never leave this file's stack. One URL per site selects the
 //! secret: nothing in a body names its endpoint.
 
+pub mod epreuve;
+
 use std::{sync::Arc, time::Duration};
 
 use axum::{

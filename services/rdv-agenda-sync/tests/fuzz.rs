@@ -4,10 +4,7 @@
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
-use rdv_agenda_sync::{
-    planning::Ouvertures,
-    webhook::{Fait, Lecture, lire},
-};
+use rdv_agenda_sync::webhook::{Lecture, epreuve::eprouver, lire};
 
 const CORPS: [&str; 4] = [
     r#"{"data":{"id":41,"agent":{"id":7,"email":"a@b.example"},"first_day":"2026-03-02","start_time":"08:00:00","end_time":"12:00:00","title":"x","lieu":null,"motifs":[],"rrule":"FREQ=WEEKLY;INTERVAL=2;BYDAY=MO,TU;UNTIL=20301022T000000;"},"meta":{"model":"PlageOuverture","event":"created","webhook_reason":null,"timestamp":"2026-03-02 12:44:33 +0100"}}"#,
@@ -38,24 +35,6 @@ const MORCEAUX: [&str; 18] = [
     "[[[[",
 ];
 
-/// Reads a body, and computes five months of what it opens.
-fn lire_et_calculer(corps: &[u8]) {
-    let Lecture::Observation(vue) = lire(corps) else { return };
-    let mut ouvertures = Ouvertures::default();
-    match vue.fait {
-        Fait::Plage(plage) => {
-            ouvertures.plages.entry(vue.id).or_default().noter(vue.horodatage, plage);
-        }
-        Fait::Absence(absence) => {
-            ouvertures.absences.entry(vue.id).or_default().noter(vue.horodatage, absence);
-        }
-        Fait::Rdv(_) | Fait::Role(_) => return,
-    }
-    let (du, au) = ("2026-01-01".parse().expect("a day"), "2026-06-01".parse().expect("a day"));
-    let days = ouvertures.creneaux(du, au);
-    assert!(days.keys().all(|day| (du..=au).contains(day)));
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
@@ -76,7 +55,7 @@ proptest! {
             corps[at] = byte;
         }
         let begun = Instant::now();
-        lire_et_calculer(&corps);
+        eprouver(&corps);
         prop_assert!(begun.elapsed() < Duration::from_secs(5), "too long");
     }
 }
@@ -85,7 +64,7 @@ proptest! {
 fn what_is_not_mutilated_is_read() {
     for corps in CORPS {
         assert!(!matches!(lire(corps.as_bytes()), Lecture::Illisible { .. }), "{corps}");
-        lire_et_calculer(corps.as_bytes());
+        eprouver(corps.as_bytes());
     }
     // A series far away, or older than any agenda, is refused instead of computed for ever.
     for day in ["0001-01-01", "+262142-12-31", "-262143-01-01"] {

@@ -1,15 +1,12 @@
 //! Statements from the command line, against a service that runs, as separate processes: a month
 //! closed, its documents made twice, what the CPAM paid taken from a file, a line corrected.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    io::{BufRead, BufReader},
-    path::Path,
-    process::{Child, Command, Output, Stdio},
-};
+mod commun;
+
+use std::{collections::BTreeMap, fs, path::Path};
 
 use chrono::{DateTime, Datelike, NaiveDate, TimeDelta, Utc};
+use commun::{Service, erreurs, texte};
 use contracts::{
     DemiJournee, Mois, Rib,
     messages::{FacturationOuverte, ModeFacturation},
@@ -22,7 +19,6 @@ use serde_json::Value;
 use store::{InputKind, InputRow, RowContext, Store, Writes, sqlite::SqliteStore};
 use uuid::Uuid;
 
-const JETON: &str = "jeton-de-a-martin";
 const RPPS: &str = "99790000014";
 
 fn id<T: std::str::FromStr>(text: &str) -> T {
@@ -87,75 +83,22 @@ async fn remplir(folder: &Path) {
     store.close().await;
 }
 
-/// `relais run`, stopped with the test.
-struct Service {
-    child: Child,
-    url: String,
+/// Runs `relais indemnite`, which must succeed; what it says.
+fn bien(service: &Service, args: &[&str]) -> String {
+    let output = service.relais(&[&["indemnite"], args].concat());
+    assert!(output.status.success(), "{args:?}: {}", erreurs(&output));
+    texte(&output)
 }
 
-impl Drop for Service {
-    fn drop(&mut self) {
-        // Nothing can be done about one that is gone already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// Runs `relais indemnite`, which must fail; what it complains of.
+fn mal(service: &Service, args: &[&str]) -> String {
+    let output = service.relais(&[&["indemnite"], args].concat());
+    assert_eq!(output.status.code(), Some(1), "{}", texte(&output));
+    erreurs(&output)
 }
 
-impl Service {
-    fn demarrer(folder: &Path) -> Self {
-        let config = format!(
-            "listen = \"127.0.0.1:0\"\ndata_dir = \"{}\"\n[operator_tokens]\n\"a.martin\" = \"{JETON}\"\n",
-            folder.display()
-        );
-        let path = folder.join("relais.toml");
-        fs::write(&path, config).expect("writes");
-        let mut child = Command::new(env!("CARGO_BIN_EXE_relais"))
-            .args(["run", "--services", "indemnite", "--config"])
-            .arg(path)
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("starts");
-        let mut lines = BufReader::new(child.stderr.take().expect("piped")).lines();
-        let url = lines
-            .by_ref()
-            .map(|line| line.expect("text"))
-            .find_map(|line| {
-                let line: Value = serde_json::from_str(&line).ok()?;
-                line["url"].as_str().map(str::to_owned)
-            })
-            .expect("it says where it listens");
-        // What it logs later is read, so that it never waits for its reader.
-        std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
-        Self { child, url }
-    }
-
-    fn relais(&self, args: &[&str]) -> Output {
-        let service = format!("indemnite={}", self.url);
-        Command::new(env!("CARGO_BIN_EXE_relais"))
-            .arg("indemnite")
-            .args(args)
-            .args(["--service", &service])
-            .env("RELAIS_OPERATOR_TOKEN", JETON)
-            .output()
-            .expect("runs")
-    }
-
-    fn bien(&self, args: &[&str]) -> String {
-        let output = self.relais(args);
-        assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).expect("text")
-    }
-
-    fn mal(&self, args: &[&str]) -> String {
-        let output = self.relais(args);
-        assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stdout));
-        String::from_utf8(output.stderr).expect("text")
-    }
-
-    fn etats(&self) -> Value {
-        let text = self.bien(&["etats", "--cpam", "631", "--json"]);
-        serde_json::from_str(&text).expect("JSON")
-    }
+fn etats(service: &Service) -> Value {
+    service.json(&["indemnite", "etats", "--cpam", "631"])
 }
 
 /// Every file under a folder.
@@ -175,12 +118,12 @@ fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
 async fn a_month_is_closed_documented_paid_and_corrected() {
     let folder = tempfile::tempdir().expect("a folder");
     remplir(folder.path()).await;
-    let service = Service::demarrer(folder.path());
+    let service = Service::demarrer("indemnite", folder.path(), "");
     let mois = Mois::of(jour().1).to_string();
     // What was stored before the start is decided first.
-    let emis = service.bien(&["cloturer", "--cpam", "631"]);
+    let emis = bien(&service, &["cloturer", "--cpam", "631"]);
     assert_eq!(emis, format!("état 631-{mois}-1 : émis\n"));
-    assert!(service.mal(&["cloturer", "--cpam", "631"]).contains("rien à clôturer"));
+    assert!(mal(&service, &["cloturer", "--cpam", "631"]).contains("rien à clôturer"));
 
     let texte = documents(&service, folder.path(), &mois);
     importer(&service, folder.path(), &texte);
@@ -188,18 +131,18 @@ async fn a_month_is_closed_documented_paid_and_corrected() {
     let ligne = texte.lines().nth(1).expect("a line").split(';').nth(3).expect("its id");
     let corriger = ["corriger", "--ligne", ligne, "--rpps", RPPS, "--mois", &mois, "--motif"];
     let less = [&corriger[..], &["erreur-saisie", "--centimes", "-2500"]].concat();
-    assert!(service.bien(&less).contains("-25,00\u{202f}€"));
-    let emis = service.bien(&["cloturer", "--cpam", "631"]);
+    assert!(bien(&service, &less).contains("-25,00\u{202f}€"));
+    let emis = bien(&service, &["cloturer", "--cpam", "631"]);
     assert_eq!(emis, format!("état 631-{mois}-2 : émis\n"), "in a later statement");
-    assert_eq!(service.etats()[1]["enonce"], -2_500);
-    assert_eq!(service.etats()[0]["enonce"], 20_000, "what was stated does not change");
+    assert_eq!(etats(&service)[1]["enonce"], -2_500);
+    assert_eq!(etats(&service)[0]["enonce"], 20_000, "what was stated does not change");
 }
 
 fn documents(service: &Service, folder: &Path, mois: &str) -> String {
     let make = |name: &str| {
         let out = folder.join(name);
         let out_text = out.to_string_lossy().into_owned();
-        service.bien(&["documents", "--cpam", "631", "--mois", mois, "--out", &out_text]);
+        bien(service, &["documents", "--cpam", "631", "--mois", mois, "--out", &out_text]);
         files(&out)
     };
     let (first, again) = (make("un"), make("deux"));
@@ -226,16 +169,16 @@ fn importer(service: &Service, folder: &Path, texte: &str) {
         fs::write(&file, body).expect("writes");
     };
     write("payee;2026-03-12;", "rejetee;;rib-invalide", &rows.replacen("10000", "9999", 1));
-    assert!(service.mal(&["import", &path]).contains("rangée 2 : le montant"));
+    assert!(mal(service, &["import", &path]).contains("rangée 2 : le montant"));
     write("payee;2026-03-12;", "rejetee;;", rows);
-    assert!(service.mal(&["import", &path]).contains("rangée 3 : un rejet porte un « code »"));
+    assert!(mal(service, &["import", &path]).contains("rangée 3 : un rejet porte un « code »"));
     write("payee;2026-03-12;", "rejetee;;rib-invalide", rows);
-    assert!(service.bien(&["import", &path, "--essai"]).contains("2 lignes à reprendre"));
-    assert_eq!(service.etats()[0]["attendu"], 20_000, "nothing was taken so far");
-    assert!(service.bien(&["import", &path]).contains("2 lignes reprises"));
+    assert!(bien(service, &["import", &path, "--essai"]).contains("2 lignes à reprendre"));
+    assert_eq!(etats(service)[0]["attendu"], 20_000, "nothing was taken so far");
+    assert!(bien(service, &["import", &path]).contains("2 lignes reprises"));
     let sums = |etat: &Value| ["paye", "rejete", "attendu"].map(|name| etat[name].as_i64());
-    assert_eq!(sums(&service.etats()[0]), [Some(10_000), Some(10_000), Some(0)]);
-    assert!(service.bien(&["import", &path]).contains("0 ligne reprise, 2 déjà connues"));
+    assert_eq!(sums(&etats(service)[0]), [Some(10_000), Some(10_000), Some(0)]);
+    assert!(bien(service, &["import", &path]).contains("0 ligne reprise, 2 déjà connues"));
     write("rejetee;;x", "rejetee;;rib-invalide", rows);
-    assert!(service.mal(&["import", &path]).contains("rangée 2 : elle est connue comme payée"));
+    assert!(mal(service, &["import", &path]).contains("rangée 2 : elle est connue comme payée"));
 }

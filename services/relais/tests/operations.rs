@@ -1,19 +1,20 @@
 //! What an operator does with the command line, against a service that runs: failures and tasks,
 //! as separate processes.
 
+mod commun;
+
 use std::{
-    io::{BufRead, BufReader},
     path::Path,
-    process::{Child, Command, Output, Stdio},
+    process::Command,
     time::{Duration, Instant},
 };
 
 use chrono::{TimeDelta, Utc};
+use commun::{JETON, Service, erreurs, texte};
 use serde_json::{Value, json};
 use store::{FailureRow, Store, Writes, sqlite::SqliteStore};
 use uuid::Uuid;
 
-const JETON: &str = "jeton-de-a-martin";
 const GENRE: &str = "activite.autorisee.v1";
 
 /// A message that the service kept as a failure.
@@ -70,73 +71,6 @@ async fn remplir(folder: &Path) {
     store.close().await;
 }
 
-/// `relais run`, stopped with the test.
-struct Service {
-    child: Child,
-    url: String,
-}
-
-impl Drop for Service {
-    fn drop(&mut self) {
-        // Nothing can be done about one that is gone already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Service {
-    fn demarrer(folder: &Path) -> Self {
-        let config = format!(
-            "listen = \"127.0.0.1:0\"\ndata_dir = \"{}\"\n\
-             [operator_tokens]\n\"a.martin\" = \"{JETON}\"\n\
-             [cpam-cps]\nattente_rpps_jours = 0\n",
-            folder.display()
-        );
-        let path = folder.join("relais.toml");
-        std::fs::write(&path, config).expect("writes");
-        let mut child = Command::new(env!("CARGO_BIN_EXE_relais"))
-            .args(["run", "--services", "cpam-cps", "--config"])
-            .arg(path)
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("starts");
-        let mut lines = BufReader::new(child.stderr.take().expect("piped")).lines();
-        let url = lines
-            .by_ref()
-            .map(|line| line.expect("text"))
-            .find_map(|line| {
-                let line: Value = serde_json::from_str(&line).ok()?;
-                line["url"].as_str().map(str::to_owned)
-            })
-            .expect("it says where it listens");
-        // What it logs later is read, so that it never waits for its reader.
-        std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
-        Self { child, url }
-    }
-
-    fn relais(&self, args: &[&str]) -> Output {
-        let service = format!("cpam-cps={}", self.url);
-        let mut command = Command::new(env!("CARGO_BIN_EXE_relais"));
-        command.args(args).args(["--service", &service]).env("RELAIS_OPERATOR_TOKEN", JETON);
-        command.output().expect("runs")
-    }
-
-    /// Runs a command that must succeed; its JSON.
-    fn json(&self, args: &[&str]) -> Value {
-        let output = self.relais(&[args, &["--json"]].concat());
-        assert!(output.status.success(), "{args:?}: {}", erreurs(&output));
-        serde_json::from_slice(&output.stdout).expect("JSON")
-    }
-}
-
-fn texte(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}
-
-fn erreurs(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
 fn id(n: u128) -> String {
     Uuid::from_u128(n).to_string()
 }
@@ -154,7 +88,8 @@ fn attendre(what: &str, so: impl Fn() -> bool) {
 async fn an_operator_deals_with_failures_and_tasks() {
     let folder = tempfile::tempdir().expect("a folder");
     remplir(folder.path()).await;
-    let service = Service::demarrer(folder.path());
+    let service =
+        Service::demarrer("cpam-cps", folder.path(), "[cpam-cps]\nattente_rpps_jours = 0\n");
     lire(&service);
     rejouer(&service);
     taches(&service);

@@ -14,7 +14,7 @@ use bus::{Confirmation, Identity, Publication, RabbitBus, RabbitOptions, Transpo
 use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeDelta, Utc};
 use contracts::{Envelope, Flux};
 use e2e::{Cellule, Envoyeur, PATIENT, Poste, Rdv, Temoin, code_et_texte, corps, rdv_json};
-use harness::{Processus, Serveurs, binaire, variable};
+use harness::{Processus, Serveurs, attendre, binaire, variable};
 use kernel::{Acceleration, Clock, Secret, paris_at, paris_date};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row};
@@ -293,10 +293,8 @@ async fn a_flood_and_a_kill_lose_nothing_double_nothing_and_keep_no_patient() {
     let total: usize = rdvs.iter().map(|r| 2 + usize::from(r.supprime)).sum();
     let started = Instant::now();
     let tuer = async {
-        while acquittes.load(Ordering::SeqCst) < total / 2 {
-            assert!(started.elapsed() < PATIENCE * 4, "too slow\n{}", banc.plaintes());
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        let half = attendre(PATIENCE * 4, || acquittes.load(Ordering::SeqCst) >= total / 2).await;
+        assert!(half, "too slow\n{}", banc.plaintes());
         let most = banc.memoire().1;
         banc.process.tuer();
         let en_vol = total - acquittes.load(Ordering::SeqCst);
