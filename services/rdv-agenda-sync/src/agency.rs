@@ -4,7 +4,6 @@
 //! settled by reading too, never by matching a French sentence.
 
 use agency::{HttpClient, HttpError};
-use chrono::{DateTime, Utc};
 use kernel::{Clock, Fault, Secret};
 use reqwest::Method;
 use serde::{Serialize, de::DeserializeOwned};
@@ -16,10 +15,10 @@ use crate::{
     config::{Config, NiveauAcces},
     jetons::{Guichet, bloque},
     state::{Question, Reponse},
-    webhook::{ABONNEMENTS, absence_de, adresse, secret},
+    webhook::{ABONNEMENTS, adresse, secret},
     wire::{
-        AbsenceRecue, Agent, Nomme, NouveauLieu, NouveauMotif, NouveauWebhook, NouvelAgent, Page,
-        Racine, ReferenceExterne,
+        Agent, Nomme, NouveauLieu, NouveauMotif, NouveauWebhook, NouvelAgent, Page, Racine,
+        ReferenceExterne,
     },
 };
 
@@ -210,15 +209,6 @@ impl Client {
             None => self.inviter_nouveau(organisation, courriel, niveau).await?,
         };
         self.agent_absences(agent).await
-    }
-
-    async fn agent_absences(&self, agent: i64) -> Result<Reponse, Error> {
-        // An agent that existed before may be away: absences are the agent's, not the site's.
-        let lu_le: DateTime<Utc> = self.clock.now();
-        let absences: Vec<AbsenceRecue> = self.liste("GET absences", "/absences", &[]).await?;
-        let absences = absences.iter().filter(|a| a.agent.id == agent);
-        let absences = absences.filter_map(|a| absence_de(a).map(|absence| (a.id, absence)));
-        Ok(Reponse::Agent { agent, lu_le, absences: absences.collect() })
     }
 
     async fn inviter_nouveau(

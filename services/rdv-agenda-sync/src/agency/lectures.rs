@@ -11,7 +11,7 @@ use super::{Client, Error, Liste, statut};
 use crate::{
     jetons::BLOCAGES,
     state::{Constat, Releve, Reponse},
-    webhook::{Observation, absence_vue, adresse, rdv_vu},
+    webhook::{Observation, absence_de, absence_vue, adresse, rdv_vu},
     wire::{AbsenceRecue, Agent, Nomme, RdvRecu},
 };
 
@@ -117,6 +117,15 @@ impl Client {
         let rdvs: Vec<RdvRecu> = self.liste("GET rdvs", &path, &query).await?;
         let rdvs = par_id(rdvs.into_iter().map(|rdv| rdv_vu(rdv, lu_le)));
         Ok(Reponse::Releve(Box::new(Releve { lu_le, agents, absences, rdvs })))
+    }
+
+    /// What is known of an agent once its id is.
+    pub(super) async fn agent_absences(&self, agent: i64) -> Result<Reponse, Error> {
+        // An agent that existed before may be away: absences are the agent's, not the site's.
+        let ToutesAbsences { lues_le, absences } = self.toutes_absences().await?;
+        let absences = absences.iter().filter(|a| a.agent.id == agent);
+        let absences = absences.filter_map(|a| absence_de(a).map(|absence| (a.id, absence)));
+        Ok(Reponse::Agent { agent, lu_le: lues_le, absences: absences.collect() })
     }
 
     /// Read once for the sites that follow each other.

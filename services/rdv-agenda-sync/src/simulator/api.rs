@@ -151,12 +151,18 @@ struct Parametres {
     starts_before: Option<NaiveDate>,
 }
 
-/// 100 records a page.
-fn page(collection: &str, all: Vec<Value>, parametres: &Parametres) -> Response {
+/// 100 records a page; only those are rendered.
+fn page(
+    collection: &str,
+    all: &[i64],
+    parametres: &Parametres,
+    rendre: impl Fn(i64) -> Value,
+) -> Response {
     const PAR_PAGE: usize = 100;
     let current = parametres.page.unwrap_or(1).max(1);
     let (count, pages) = (all.len(), all.len().div_ceil(PAR_PAGE));
-    let records: Vec<_> = all.into_iter().skip((current - 1) * PAR_PAGE).take(PAR_PAGE).collect();
+    let there = all.iter().skip((current - 1) * PAR_PAGE).take(PAR_PAGE);
+    let records: Vec<_> = there.map(|id| rendre(*id)).collect();
     let meta = json!({
         "current_page": current, "next_page": (current < pages).then_some(current + 1),
         "prev_page": (current > 1).then(|| current - 1), "total_pages": pages,
@@ -179,8 +185,8 @@ async fn organisations(
     Query(parametres): Query<Parametres>,
 ) -> Response {
     authentifie(&sim, &headers, "GET /organisations".to_owned(), |monde, _| {
-        let all = monde.organisations.keys().map(|id| rendu::organisation(monde, *id)).collect();
-        page("organisations", all, &parametres)
+        let all: Vec<_> = monde.organisations.keys().copied().collect();
+        page("organisations", &all, &parametres, |id| rendu::organisation(monde, id))
     })
     .await
 }
@@ -191,8 +197,8 @@ async fn absences(
     Query(parametres): Query<Parametres>,
 ) -> Response {
     authentifie(&sim, &headers, "GET /absences".to_owned(), |monde, _| {
-        let all = monde.absences.keys().filter_map(|id| rendu::absence(monde, *id)).collect();
-        page("absences", all, &parametres)
+        let all: Vec<_> = monde.absences.keys().copied().collect();
+        page("absences", &all, &parametres, |id| rendu::absence(monde, id).into())
     })
     .await
 }

@@ -26,9 +26,8 @@ pub(super) async fn agents(
     let appel = format!("GET /agents {}", organisation.unwrap_or(0));
     authentifie(&sim, &headers, appel, |monde, _| {
         let there = |agent: &i64| organisation.is_none_or(|o| monde.role(*agent, o).is_some());
-        let all = monde.agents.keys().filter(|a| there(a));
-        let all = all.map(|id| rendu::agent(monde, *id)).collect();
-        page("agents", all, &parametres)
+        let all: Vec<_> = monde.agents.keys().filter(|a| there(a)).copied().collect();
+        page("agents", &all, &parametres, |id| rendu::agent(monde, id))
     })
     .await
 }

@@ -23,8 +23,8 @@ pub(super) async fn motifs(
 ) -> Response {
     authentifie(&sim, &headers, format!("GET /motifs {organisation}"), |monde, _| {
         let there = monde.motifs.iter().filter(|(_, m)| m.organisation == organisation);
-        let all = there.map(|(id, _)| rendu::motif(monde, *id)).collect();
-        page("motifs", all, &parametres)
+        let all: Vec<_> = there.map(|(id, _)| *id).collect();
+        page("motifs", &all, &parametres, |id| rendu::motif(monde, id))
     })
     .await
 }
@@ -68,8 +68,8 @@ pub(super) async fn lieux(
     authentifie(&sim, &headers, format!("GET /lieux {}", organisation.unwrap_or(0)), |monde, _| {
         let there = monde.lieux.iter();
         let there = there.filter(|(_, l)| organisation.is_none_or(|o| l.organisation == o));
-        let all = there.map(|(id, _)| rendu::lieu(monde, *id)).collect();
-        page("lieux", all, &parametres)
+        let all: Vec<_> = there.map(|(id, _)| *id).collect();
+        page("lieux", &all, &parametres, |id| rendu::lieu(monde, id))
     })
     .await
 }

@@ -20,8 +20,8 @@ pub(super) async fn rdvs(
         let there = monde.rdvs.iter().filter(|(_, r)| {
             organisation.is_none_or(|o| r.organisation == o) && agent.is_none_or(|a| r.agent == a)
         });
-        let all = there.filter_map(|(id, _)| rendu::enregistrement(monde, Genre::Rdv, *id));
-        page("rdvs", all.collect(), &parametres)
+        let all: Vec<_> = there.map(|(id, _)| *id).collect();
+        page("rdvs", &all, &parametres, |id| rendu::enregistrement(monde, Genre::Rdv, id).into())
     })
     .await
 }
@@ -43,8 +43,8 @@ pub(super) async fn de_organisation(
             parametres.starts_after.is_none_or(|du| day >= du)
                 && parametres.starts_before.is_none_or(|au| day < au)
         });
-        let all = there.filter_map(|(id, _)| rendu::enregistrement(monde, Genre::Rdv, *id));
-        page("rdvs", all.collect(), &parametres)
+        let all: Vec<_> = there.map(|(id, _)| *id).collect();
+        page("rdvs", &all, &parametres, |id| rendu::enregistrement(monde, Genre::Rdv, id).into())
     })
     .await
 }

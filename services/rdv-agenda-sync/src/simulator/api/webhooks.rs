@@ -31,8 +31,9 @@ pub(super) async fn webhooks(
 ) -> Response {
     authentifie(&sim, &headers, format!("GET /webhook_endpoints {organisation}"), |monde, _| {
         let there = monde.webhooks.iter().filter(|(_, w)| w.organisation == organisation);
-        let all = there.map(|(id, w)| webhook(*id, w)).collect();
-        page("webhook_endpoints", all, &parametres)
+        let all: Vec<_> = there.map(|(id, _)| *id).collect();
+        let rendre = |id| monde.webhooks.get(&id).map(|w| webhook(id, w)).into();
+        page("webhook_endpoints", &all, &parametres, rendre)
     })
     .await
 }
