@@ -4,7 +4,6 @@
 
 use std::{
     fs::{self, File},
-    io,
     process::{Command, Stdio},
     time::Instant,
 };
@@ -15,6 +14,7 @@ use crate::{
     Erreur,
     chiffres::{Resultat, decimal, mediane, rapport},
     cli::Cli,
+    duckdb::{self, Duckdb},
     empreinte,
 };
 
@@ -23,18 +23,6 @@ const COMPTES: [&str; 5] = ["ajouts", "retraits", "modifications", "lignes_avant
 
 /// Rows that differ.
 const CHANGEMENTS: &str = "5000";
-
-/// DuckDB's best formulation: whole lines as text, a hash join, the changed lines written out.
-const DUCKDB: &str = "
-create view a as select * from read_csv('AVANT', columns = {'l': 'VARCHAR'}, delim = '\\t',
-    quote = '', escape = '', header = false, auto_detect = false);
-create view b as select * from read_csv('APRES', columns = {'l': 'VARCHAR'}, delim = '\\t',
-    quote = '', escape = '', header = false, auto_detect = false);
-copy (select coalesce(x.l, y.l), coalesce(y.n, 0) - coalesce(x.n, 0)
-    from (select l, count(*) n from a group by l) x
-    full join (select l, count(*) n from b group by l) y using (l)
-    where coalesce(x.n, 0) <> coalesce(y.n, 0)) to 'SORTIE' (format csv);
-";
 
 /// One command, again and again: wall times in seconds, and the largest memory in MB.
 #[derive(Default)]
@@ -62,6 +50,14 @@ impl Serie {
         let said = said.and_then(|last: Value| last["memoire_mo"].as_f64());
         self.memoire = self.memoire.max(said.unwrap_or_default());
         Ok(last)
+    }
+
+    /// What the command says that it took, instead of what its process did.
+    fn selon(&mut self, last: &str) {
+        let said = serde_json::from_str(last).ok().and_then(|last: Value| last["duree_s"].as_f64());
+        if let (Some(duree), Some(said)) = (self.durees.last_mut(), said) {
+            *duree = said;
+        }
     }
 
     fn mediane(&self) -> f64 {
@@ -100,9 +96,9 @@ pub(crate) fn mesurer(cli: &Cli) -> Result<Resultat, Erreur> {
         command.current_dir(dossier.path()).arg("-l").args(files);
         command
     };
-    let [mut wc_deux, mut diff, mut ecrit, mut wc_un, mut condense, mut duckdb] =
+    let [mut wc_deux, mut diff, mut ecrit, mut wc_un, mut condense, mut duck] =
         <[Serie; 6]>::default();
-    let mut sans_duckdb = false;
+    let installe = Duckdb::chercher();
     for _ in 0..cli.tours {
         wc_deux.courir(&mut wc(&[&avant, &apres]))?;
         verifier(&diff.courir(&mut relais(&["diff", &avant, &apres, "--json"]))?)?;
@@ -110,15 +106,10 @@ pub(crate) fn mesurer(cli: &Cli) -> Result<Resultat, Erreur> {
         verifier(&condense.courir(&mut relais(&["diff", "condense", &apres, "--json"]))?)?;
         let out = ["diff", &avant, &apres, "--json", "--out", "differences"];
         verifier(&ecrit.courir(&mut relais(&out))?)?;
-        if !sans_duckdb {
-            let sql = DUCKDB.replace("AVANT", &avant).replace("APRES", &apres);
-            let sql = sql.replace("SORTIE", "duckdb.csv");
-            let mut command = Command::new("duckdb");
-            match duckdb.courir(command.current_dir(dossier.path()).args(["-c", &sql])) {
-                Ok(_) => {}
-                Err(e) if absent(&e) => sans_duckdb = true,
-                Err(e) => return Err(e),
-            }
+        if let Some(installe) = installe {
+            let said = duck.courir(&mut installe.comparer(dossier.path(), &avant, &apres))?;
+            duck.selon(&said);
+            duckdb::verifier(dossier.path(), &attendu)?;
         }
     }
     let mut resultat = Resultat::new("diff : deux extractions nationales du RPPS, mélangées");
@@ -147,22 +138,23 @@ pub(crate) fn mesurer(cli: &Cli) -> Result<Resultat, Erreur> {
         .valeur("digest_s", condense.mediane())
         .valeur("digest_memory_mb", condense.memoire)
         .valeur("written_s", ecrit.mediane());
-    if sans_duckdb {
-        resultat.ligne(format!(
-            "différences écrites : {} s ; DuckDB n'est pas installé",
-            decimal(ecrit.mediane(), 2)
-        ));
-    } else {
-        let ratio = rapport(&ecrit.durees, &duckdb.durees);
+    if installe.is_some() {
+        let ratio = rapport(&ecrit.durees, &duck.durees);
         resultat
             .ligne(ligne("différences écrites", &ecrit, "DuckDB", ratio, "0,33"))
-            .valeur("duckdb_s", duckdb.mediane())
+            .ligne(format!(
+                "DuckDB, mêmes différences : {} s, {} Mo",
+                decimal(duck.mediane(), 2),
+                decimal(duck.memoire, 0)
+            ))
+            .valeur("duckdb_s", duck.mediane())
+            .valeur("duckdb_mb", duck.memoire)
             .valeur("duckdb_ratio", ratio);
+    } else {
+        resultat.ligne(format!(
+            "différences écrites : {} s ; ni duckdb ni le module duckdb de python3 n'est installé",
+            decimal(ecrit.mediane(), 2)
+        ));
     }
     Ok(resultat)
-}
-
-/// The program is not there.
-fn absent(error: &Erreur) -> bool {
-    error.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::NotFound)
 }

@@ -7,6 +7,7 @@ mod cli;
 mod compteur;
 mod croissance;
 mod diff;
+mod duckdb;
 mod empreinte;
 mod hop;
 mod latence;
