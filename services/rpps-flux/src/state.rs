@@ -39,6 +39,9 @@ pub enum State {
 pub struct Extraction {
     /// By extract; absent before the first file.
     pub extraits: BTreeMap<Extrait, Suivi>,
+    /// Those of which the day's file has not come yet.
+    #[serde(default)]
+    pub attendus: BTreeSet<Extrait>,
 }
 
 /// What is known of one extract.

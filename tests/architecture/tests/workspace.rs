@@ -1,6 +1,8 @@
 //! The rules of `docs/architecture.md`, applied to this workspace.
 
-use architecture::{Workspace, dependencies, sources};
+use std::fs;
+
+use architecture::{Workspace, alertes, dependencies, sources};
 
 fn workspace() -> Workspace {
     Workspace::load().expect("the workspace can be read")
@@ -52,6 +54,23 @@ fn stages_are_named_in_the_readme() {
     }
     assert!(count > 30, "the stages are found: {count}");
     none(&wrong);
+}
+
+#[test]
+fn alerts_rely_on_what_there_is() {
+    let workspace = workspace();
+    let read = |path: &str| fs::read_to_string(workspace.root.join(path)).expect(path);
+    let rules = read("k8s/alerts/relais.yaml");
+    let frame = read("shared/service/src/metrics.rs");
+    let named: Vec<_> = workspace
+        .services()
+        .flat_map(|service| service.sources().expect("readable"))
+        .filter(|file| file.path == "src/state/etapes.rs")
+        .collect();
+    let stages = named.iter().flat_map(|file| sources::stages(&file.text)).collect();
+    assert!(alertes::alertes(&rules).len() > 10 && alertes::metriques(&rules).len() > 10);
+    let guide = read("docs/guides/operator.md");
+    none(&alertes::wrong_rules(&rules, &alertes::registered(&frame), &stages, &guide));
 }
 
 #[test]

@@ -36,7 +36,7 @@ pub(super) fn lue(extraction: &Extraction, answer: Answer, cx: &Cx<'_>) -> Outco
         Answer::Inchangee { extrait, jour } if jour < cx.today() => {
             Ok(reessayer(Decision::next(State::Extraction(extraction.clone())), extrait, cx))
         }
-        Answer::Inchangee { .. } => Ok(Decision::Ignore("extraction inchangée")),
+        Answer::Inchangee { extrait, .. } => Ok(du_jour(extraction, extrait)),
         Answer::Refusee { extrait, fichier, raison, passager } => {
             Ok(refusee(extraction, extrait, (fichier, raison), passager, cx))
         }
@@ -58,6 +58,8 @@ pub(super) fn suite(e: &Extraction, extrait: Extrait, fichier: &str, lot: Lot) -
 pub(super) fn lire_tout(extraction: Extraction, cx: &Cx<'_>) -> Decision {
     let asks: Vec<_> =
         cx.config.extraits().map(|e| Effect::Ask(lecture(&extraction, e, None))).collect();
+    let attendus = cx.config.extraits().collect();
+    let extraction = Extraction { attendus, ..extraction };
     let local = paris_time(cx.now);
     let heure = cx.config.heure_extraction;
     let jour = local.date() + TimeDelta::days(i64::from(local.time() >= heure));
@@ -95,8 +97,18 @@ pub(super) fn accepter(extraction: &Extraction, fichier: String, par: String) ->
     Decision::next(State::Extraction(next)).ask(ask)
 }
 
+/// The day's file was integrated already.
+fn du_jour(extraction: &Extraction, extrait: Extrait) -> Decision {
+    let mut next = extraction.clone();
+    if !next.attendus.remove(&extrait) {
+        return Decision::Ignore("extraction inchangée");
+    }
+    Decision::next(State::Extraction(next)).cancel_wake(reessai(extrait))
+}
+
 fn integree(extraction: &Extraction, i: Integration) -> Decision {
     let mut next = extraction.clone();
+    next.attendus.remove(&i.extrait);
     let suivi = next.extraits.entry(i.extrait).or_default();
     if suivi.fichier.as_ref() == Some(&i.fichier) {
         return Decision::Ignore("extraction déjà intégrée");

@@ -89,3 +89,38 @@ fn yesterday_s_file_is_read_again_later_today() {
     assert_eq!(late.reveils, ["reessai-cartes 2026-01-05 10:00:00 UTC"]);
     assert_eq!(banc.vivre(EXTRACTION, &mut state, unchanged("2026-01-05")), Suite::default());
 }
+
+/// What the alerts watch: a file that does not come is awaited from the first morning on, one that
+/// is refused waits for a person until a later one is integrated.
+#[test]
+fn a_file_that_is_late_or_refused_is_a_stage() {
+    use service::Etape::Attente;
+    let mut banc = Banc::new();
+    let mut state = None;
+    let etape = |state: &Option<State>| state.as_ref().and_then(State::etape);
+    let unchanged = |extrait, day: &str| lue(Answer::Inchangee { extrait, jour: jour(day) });
+    banc.vivre(EXTRACTION, &mut state, FrameInput::Event(Event::Demarrer));
+    assert_eq!(etape(&state), Some(Attente("extraction-attendue")));
+    banc.vivre(EXTRACTION, &mut state, lue(integration("f5", Lot::default())));
+    assert_eq!(etape(&state), Some(Attente("extraction-attendue")), "the cards");
+    banc.vivre(EXTRACTION, &mut state, unchanged(Extrait::Cartes, "2026-01-05"));
+    assert_eq!(etape(&state), None);
+    banc.now = "2026-01-06T05:30:00Z".parse().expect("an instant");
+    banc.vivre(EXTRACTION, &mut state, FrameInput::Wake { reason: "quotidien".to_owned() });
+    for extrait in [Extrait::Activites, Extrait::Cartes] {
+        banc.vivre(EXTRACTION, &mut state, unchanged(extrait, "2026-01-05"));
+    }
+    assert_eq!(etape(&state), Some(Attente("extraction-attendue")), "yesterday's file");
+    let (extrait, fichier) = (Extrait::Activites, "f6".to_owned());
+    let raison = "ecart-excessif".to_owned();
+    let refused = Answer::Refusee { extrait, fichier, raison, passager: false };
+    banc.vivre(EXTRACTION, &mut state, lue(refused));
+    assert_eq!(etape(&state), Some(Attente("extraction-refusee")));
+    banc.vivre(EXTRACTION, &mut state, FrameInput::Wake { reason: "quotidien".to_owned() });
+    assert_eq!(etape(&state), Some(Attente("extraction-refusee")), "until a later one is read");
+    banc.vivre(EXTRACTION, &mut state, lue(integration("f7", Lot::default())));
+    assert_eq!(etape(&state), Some(Attente("extraction-attendue")));
+    // A state of an earlier version awaits nothing.
+    let old = serde_json::json!({ "etat": "extraction", "extraits": {} });
+    assert_eq!(etape(&serde_json::from_value(old).ok()), None);
+}
