@@ -1,8 +1,13 @@
 //! Business settings of the service: delays, and where the DNS reads its mail.
 
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
 
+use contracts::{CodeCpam, Referentiel};
 use serde::Deserialize;
+
+mod delais;
+
+pub use delais::{Delais, Propres};
 
 /// Business settings; every field has a default.
 ///
@@ -37,6 +42,12 @@ use serde::Deserialize;
 /// # repertoire_echanges = "/var/lib/relais/echanges"
 /// # minutes between two looks at it
 /// depot_minutes = 15
+///
+/// # the delays and reminders above that are another CPAM's own, by its code
+/// # [cpam-cps.par_cpam.631]
+/// # relances_jours = [3, 10]
+/// # escalade_jours = 15
+/// # carte_attendue_jours = 28
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -69,6 +80,8 @@ pub struct Config {
     pub repertoire_echanges: Option<PathBuf>,
     /// Minutes between two looks at a CPAM's folder.
     pub depot_minutes: u32,
+    /// Delays and reminders of one CPAM, by its code, instead of the general ones above.
+    pub par_cpam: BTreeMap<CodeCpam, Propres>,
 }
 
 /// What a number leads to whose key or département is not the expected one. Both rules are inferred
@@ -99,32 +112,36 @@ impl Default for Config {
             lien_jours: 45,
             repertoire_echanges: None,
             depot_minutes: 15,
+            par_cpam: BTreeMap::new(),
         }
     }
 }
 
 impl Config {
-    /// Checks what the types cannot say.
+    /// The delays that apply to a CPAM; the general ones while none is known.
+    pub fn delais(&self, cpam: Option<&CodeCpam>) -> Delais<'_> {
+        Delais::new(self, cpam.and_then(|code| self.par_cpam.get(code)))
+    }
+
+    /// Checks what the types cannot say. A CPAM that the register does not know would have delays
+    /// that never apply.
     ///
     /// # Errors
     /// A sentence for the operator.
-    pub fn check(&self) -> Result<(), String> {
-        let steps: Vec<u32> =
-            self.relances_jours.iter().copied().chain([self.escalade_jours]).collect();
-        if steps.first() == Some(&0) || steps.windows(2).any(|pair| pair[0] >= pair[1]) {
-            return Err("relances_jours puis escalade_jours doivent croître à partir de 1".into());
+    pub fn check(&self, referentiel: &Referentiel) -> Result<(), String> {
+        self.delais(None).check()?;
+        for code in self.par_cpam.keys() {
+            let named = |error| format!("cpam-cps.par_cpam.{code} : {error}");
+            self.delais(Some(code)).check().map_err(named)?;
+            if referentiel.cpam(code).is_none() {
+                return Err(named("cette caisse n'est pas dans le référentiel".to_owned()));
+            }
         }
-        let periods = [
-            ("nouvelle_escalade_jours", self.nouvelle_escalade_jours),
-            ("relance_rib_jours", self.relance_rib_jours),
-            ("relance_carte_jours", self.relance_carte_jours),
-            ("lien_jours", self.lien_jours),
-            ("depot_minutes", self.depot_minutes),
-        ];
-        if let Some((name, _)) = periods.iter().find(|(_, value)| *value == 0) {
-            return Err(format!("{name} vaut au moins 1"));
+        let periods = [("lien_jours", self.lien_jours), ("depot_minutes", self.depot_minutes)];
+        match periods.iter().find(|(_, value)| *value == 0) {
+            Some((name, _)) => Err(format!("{name} vaut au moins 1")),
+            None => Ok(()),
         }
-        Ok(())
     }
 }
 
@@ -153,15 +170,40 @@ mod tests {
         let expected =
             Config { dns_courriel: Some("solidarite@dns.example".into()), ..Config::default() };
         assert_eq!(tables.get("cpam-cps"), Some(&expected));
-        assert_eq!(expected.check(), Ok(()));
+        assert_eq!(expected.check(&Referentiel::default()), Ok(()));
     }
 
     #[test]
     fn unknown_fields_and_disordered_delays_are_refused() {
         assert!(toml::from_str::<Config>("relance_jours = [7]").is_err());
         let disordered = Config { relances_jours: vec![14, 7], ..Config::default() };
-        assert!(disordered.check().is_err());
+        assert!(disordered.check(&Referentiel::default()).is_err());
         let never_again = Config { relance_rib_jours: 0, ..Config::default() };
-        assert!(never_again.check().is_err());
+        assert!(never_again.check(&Referentiel::default()).is_err());
+    }
+
+    #[test]
+    fn a_cpam_has_its_own_delays_and_the_general_ones_for_the_rest() {
+        let demo = Referentiel::demo();
+        let code = |text: &str| text.parse::<CodeCpam>().expect("a CPAM");
+        let own = demo.cpams().next().expect("the demo has some").clone();
+        let text = format!("[par_cpam.{own}]\nrelances_jours = [3]\ncarte_attendue_jours = 28\n");
+        let config: Config = toml::from_str(&text).expect("valid settings");
+        assert_eq!(config.check(&demo), Ok(()));
+        let (general, theirs) = (config.delais(None), config.delais(Some(&own)));
+        assert_eq!((general.relances_jours, general.carte_attendue_jours), (&[7, 14][..], 21));
+        let expected = Delais { relances_jours: &[3], carte_attendue_jours: 28, ..general.clone() };
+        assert_eq!(theirs, expected);
+        assert_eq!(config.delais(Some(&code("999"))), general);
+
+        let unknown: Config =
+            toml::from_str("[par_cpam.999]\nescalade_jours = 30\n").expect("valid settings");
+        assert!(unknown.check(&demo).is_err_and(|e| e.contains("par_cpam.999")));
+        // Its escalation would come before the general reminders.
+        let text = format!("[par_cpam.{own}]\nescalade_jours = 10\n");
+        let disordered: Config = toml::from_str(&text).expect("valid settings");
+        assert!(disordered.check(&demo).is_err_and(|e| e.contains(own.as_str())));
+        assert!(toml::from_str::<Config>("[par_cpam.631]\nlien_jours = 3\n").is_err());
+        assert!(toml::from_str::<Config>("[par_cpam.puy-de-dome]\n").is_err());
     }
 }

@@ -60,7 +60,7 @@ impl Service for CpamCps {
     type Answer = Answer;
 
     fn new(config: &Config, equipment: &Equipment) -> Result<Self, String> {
-        config.check()?;
+        config.check(&equipment.referentiel)?;
         Ok(Self {
             courrier: agency::Courrier::new(
                 equipment.mailer.clone(),

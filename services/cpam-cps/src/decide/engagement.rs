@@ -116,7 +116,7 @@ pub(super) fn constat(engagement: Option<&Engagement>, constat: NaiveDate, cx: &
 
 /// Asks at once when the RPPS record is known or was awaited long enough; later otherwise.
 fn attendre(travail: &mut Travail<'_, '_>) {
-    let days = travail.cx.config.attente_rpps_jours;
+    let days = travail.delais().attente_rpps_jours;
     let limit = matin(travail.suivi.activite.a_compter_du + Days::new(days.into()));
     if travail.suivi.constat.is_some() || days == 0 || travail.cx.now >= limit {
         demander(travail);
@@ -150,7 +150,7 @@ pub(super) fn cpam_connue(travail: &mut Travail<'_, '_>) {
     if travail.cpam().is_some() {
         demander(travail);
     } else {
-        let due = travail.matin_ouvre_dans(travail.cx.config.nouvelle_escalade_jours);
+        let due = travail.matin_ouvre_dans(travail.delais().nouvelle_escalade_jours);
         travail.reveiller(due, reveil::CPAM);
     }
 }
@@ -208,7 +208,7 @@ pub(super) fn reveil(engagement: Option<&Engagement>, reason: &str, cx: &Cx<'_>)
 fn relancer(travail: &mut Travail<'_, '_>) {
     let Etape::Demandee { mut demande, refus } = travail.suivi.etape.clone() else { return };
     let sent = usize::try_from(demande.rang - 1).unwrap_or(usize::MAX);
-    if sent < travail.cx.config.relances_jours.len() {
+    if sent < travail.delais().relances_jours.len() {
         demande.rang += 1;
         travail.transmettre(&demande);
         travail.reveiller(travail.echeance(demande.faite_le, demande.rang - 1), reveil::RELANCE);

@@ -228,7 +228,7 @@ pub(super) fn tache_fermee(
             proposer(&mut travail, &numero_am, action.rib.unwrap_or(Rib::Inconnu))?;
         }
         (Etape::Demandee { demande, refus: None }, None) if spent(demande, &travail) => {
-            let due = travail.matin_ouvre_dans(cx.config.nouvelle_escalade_jours);
+            let due = travail.matin_ouvre_dans(travail.delais().nouvelle_escalade_jours);
             travail.reveiller(due, reveil::RELANCE);
         }
         (Etape::Ouverte(f), Some(numero_am)) if f.numero_am != numero_am => {
@@ -271,6 +271,6 @@ pub(super) fn recu(
 
 /// The number is needed and no reminder is left: what comes next is an escalation.
 fn spent(demande: &DemandeFaite, travail: &Travail<'_, '_>) -> bool {
-    let reminders = travail.cx.config.relances_jours.len();
+    let reminders = travail.delais().relances_jours.len();
     travail.suivi.a_pu_exercer() && usize::try_from(demande.rang).unwrap_or(usize::MAX) > reminders
 }

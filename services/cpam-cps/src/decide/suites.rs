@@ -116,7 +116,7 @@ impl Travail<'_, '_> {
 
     fn rappeler_rib(&mut self) {
         if self.suivi.actif() {
-            let due = self.matin_ouvre_dans(self.cx.config.relance_rib_jours);
+            let due = self.matin_ouvre_dans(self.delais().relance_rib_jours);
             self.reveiller(due, reveil::RIB);
         }
     }
@@ -131,7 +131,7 @@ impl Travail<'_, '_> {
                 demande.rang += 1;
                 self.transmettre_rib(&demande);
                 self.rappeler_rib();
-                if demande.rang == self.cx.config.escalade_rib_relances + 1 {
+                if demande.rang == self.delais().escalade_rib_relances + 1 {
                     self.ouvrir_tache(tache::RIB, &[]);
                     self.escalade(tache::RIB);
                 }
@@ -181,7 +181,8 @@ impl Travail<'_, '_> {
 
     /// The day the card is expected, at the latest.
     pub(super) fn carte_attendue_le(&self, facturation: &Facturation) -> NaiveDate {
-        facturation.cree_le + Days::new(self.cx.config.carte_attendue_jours.into())
+        let delais = self.cx.config.delais(Some(&facturation.demande.cpam));
+        facturation.cree_le + Days::new(delais.carte_attendue_jours.into())
     }
 
     /// Awaits the card while the doctor bills on paper.
@@ -207,7 +208,7 @@ impl Travail<'_, '_> {
             attendue_le,
             jours_de_retard: u32::try_from(days).unwrap_or(0),
         }));
-        let again = self.cx.today() + Days::new(self.cx.config.relance_carte_jours.into());
+        let again = self.cx.today() + Days::new(self.delais().relance_carte_jours.into());
         self.reveiller(matin(again), reveil::CARTE);
     }
 }

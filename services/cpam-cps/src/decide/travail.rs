@@ -21,6 +21,7 @@ use super::{Cx, Decided, Effet, Event};
 use crate::{
     CpamCps,
     agency::Ask,
+    config::Delais,
     papier::Fiche,
     state::{
         DemandeFaite, Engagement, Etape, Facturation, LigneDemande, Nature, State, Suivi, cle_depot,
@@ -156,6 +157,16 @@ impl<'a, 'c> Travail<'a, 'c> {
         let lieu = &self.suivi.activite.lieu;
         let register = || self.cx.referentiel.lieu(&lieu.id).and_then(|l| l.cpam.clone());
         self.suivi.cpam.clone().or_else(|| lieu.cpam.clone()).or_else(register)
+    }
+
+    /// The delays of the CPAM that was asked, or is to be.
+    pub(super) fn delais(&self) -> Delais<'c> {
+        let asked = match &self.suivi.etape {
+            Etape::Demandee { demande, .. } => Some(demande.cpam.clone()),
+            Etape::Ouverte(facturation) => Some(facturation.demande.cpam.clone()),
+            Etape::Constat | Etape::CpamManquante => self.cpam(),
+        };
+        self.cx.config.delais(asked.as_ref())
     }
 
     /// The n-th request of this kind for this engagement has the same id however it came about.
@@ -320,13 +331,22 @@ impl<'a, 'c> Travail<'a, 'c> {
     }
 
     /// The step after `taken` reminders of a request made at `depuis`; when the service was stopped
-    /// or the doctor suspended meanwhile, what is late keeps some days between its steps.
+    /// or the doctor suspended meanwhile, what is late keeps some days between its steps, at most as
+    /// many as the ladder has.
     pub(super) fn echeance(&self, depuis: DateTime<Utc>, taken: u32) -> DateTime<Utc> {
         const RATTRAPAGE_JOURS: u32 = 3;
-        let config = self.cx.config;
+        let delais = self.delais();
         let ladder =
-            Echelle { relances: config.relances_jours.clone(), escalade: config.escalade_jours };
-        let earliest = self.matin_ouvre_dans(if taken == 0 { 1 } else { RATTRAPAGE_JOURS });
+            Echelle { relances: delais.relances_jours.to_vec(), escalade: delais.escalade_jours };
+        let steps: Vec<u32> = ladder.relances.iter().copied().chain([ladder.escalade]).collect();
+        let gap = match usize::try_from(taken).unwrap_or(usize::MAX) {
+            0 => 1,
+            next => match steps.get(next - 1..=next) {
+                Some([before, after]) => after.saturating_sub(*before).min(RATTRAPAGE_JOURS),
+                Some(_) | None => RATTRAPAGE_JOURS,
+            },
+        };
+        let earliest = self.matin_ouvre_dans(gap);
         ladder.prochaine(depuis, taken).map_or(earliest, |(at, _)| at.max(earliest))
     }
 

@@ -4,6 +4,7 @@
 #[path = "../../../ordinal-adapter/tests/decisions/banc.rs"]
 mod banc;
 mod canaux;
+mod delais;
 mod depots;
 mod histoires;
 mod monde;
