@@ -14,6 +14,6 @@ pub use banc::{Banc, SERVICES, Scenario};
 pub use cellule::{Cellule, code_et_texte};
 pub use doubles::{doubles, par_type};
 pub use envoyeur::{Bilan, Envoyeur, PATIENT, Rdv, corps, rdv_json};
-pub use porte::{Porte, reglages_ds};
+pub use porte::{Porte, depot, reglages_ds};
 pub use service::Poste;
 pub use temoin::Temoin;

@@ -11,8 +11,8 @@ use std::{
 use agency::faults::FaultKind;
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use contracts::Referentiel;
-use ds_intake::simulator::{self as ds, Champs, Depot, Etat, Evenement};
-use e2e::{Porte, reglages_ds};
+use ds_intake::simulator::{self as ds, Etat, Evenement};
+use e2e::{Porte, depot, reglages_ds};
 use harness::{attendre, variable};
 use kernel::{Acceleration, Clock, Draw, Tasks, paris_at};
 use simulators::{Monde, Options, population::Profil};
@@ -27,29 +27,6 @@ fn jour(text: &str) -> NaiveDate {
 /// Time that runs faster from now on.
 fn acceleration(epoch: DateTime<Utc>, factor: u32) -> Acceleration {
     Acceleration { started_at: Clock::system().now(), epoch, factor }
-}
-
-fn depot(numero: u64, telephone: &str, today: NaiveDate) -> Depot {
-    Depot {
-        numero,
-        civilite: "Mme".to_owned(),
-        nom: "EXEMPLE".to_owned(),
-        prenom: "Anne".to_owned(),
-        courriel: Some("anne.exemple@medecins.example".to_owned()),
-        usager: "compte@medecins.example".to_owned(),
-        par_un_tiers: false,
-        champs: Champs {
-            rpps: "99790000014".to_owned(),
-            telephone: telephone.to_owned(),
-            courriel: String::new(),
-            mode_exercice: "Libéral installé".to_owned(),
-            departement: "63".to_owned(),
-            cdom: "63 - Puy-de-Dôme".to_owned(),
-            lieux: vec![Referentiel::demo().lieux().next().expect("a site").lieu.id.to_string()],
-            creneaux: vec![(today + chrono::Days::new(60), "Matin".to_owned())],
-            remplacement: Some(false),
-        },
-    }
 }
 
 /// How much faster than real time the import lives.
