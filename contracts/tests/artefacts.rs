@@ -43,7 +43,7 @@ fn examples() -> Vec<(Entry, Value)> {
 #[test]
 fn the_catalogue_has_every_type_once() {
     assert_eq!(types().len(), catalogue().len());
-    assert_eq!(types().len(), 50);
+    assert_eq!(types().len(), 51);
 }
 
 #[test]

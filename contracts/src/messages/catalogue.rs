@@ -109,6 +109,7 @@ pub fn catalogue() -> Vec<Entry> {
         VerificationRendue,
         SuspensionPrononcee,
         SuspensionLevee,
+        FinPrononcee,
         NumeroAmCree,
         NumeroAmRefuse,
         RibRecu,

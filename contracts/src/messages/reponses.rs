@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{Famille, Issue, faits::data, message};
 use crate::{
-    ids::{DossierId, EngagementId, NumeroAm, Rpps},
+    ids::{DossierId, EngagementId, LieuId, NumeroAm, Rpps},
     valeurs::{Demande, Rib},
 };
 
@@ -61,6 +61,32 @@ data! {
 }
 message!(SuspensionLevee, "suspension-levee.v1", Reponses, Some(Famille::Cdom), |_m| "suspension"
     .to_owned());
+
+/// Why a mission ends for good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CauseFin {
+    /// The doctor told the CDOM.
+    Retrait,
+    /// The doctor is struck off, or left the profession.
+    Radiation,
+}
+
+data! {
+    /// A mission ends for good; sent unasked by the CDOM of registration. Half-days held before stay
+    /// owed.
+    FinPrononcee {
+        /// The doctor.
+        rpps: Rpps,
+        /// The site, as `activite-notifiee` named it; absent: every site.
+        lieu: Option<LieuId>,
+        /// First day that is not worked any more.
+        a_compter_du: NaiveDate,
+        /// Why, never more than that.
+        cause: CauseFin,
+    }
+}
+message!(FinPrononcee, "fin-prononcee.v1", Reponses, Some(Famille::Cdom), |_m| "fin".to_owned());
 
 data! {
     /// The CPAM created the number.

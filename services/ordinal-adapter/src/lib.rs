@@ -36,6 +36,7 @@ contracts::incoming! {
         VerificationRendue,
         SuspensionPrononcee,
         SuspensionLevee,
+        FinPrononcee,
     }
 }
 
@@ -71,6 +72,7 @@ impl Service for OrdinalAdapter {
             Entrant::VerificationRendue(m) => state::cle_dossier(m.dossier),
             Entrant::SuspensionPrononcee(m) => state::cle_medecin(&m.rpps),
             Entrant::SuspensionLevee(m) => state::cle_medecin(&m.rpps),
+            Entrant::FinPrononcee(m) => state::cle_medecin(&m.rpps),
         }
     }
 

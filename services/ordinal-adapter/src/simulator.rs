@@ -16,8 +16,8 @@ use chrono::NaiveDate;
 use contracts::{
     Agence, Demande, Envelope, Incoming, Rpps,
     messages::{
-        ActiviteNotifiee, Issue, SuspensionLevee, SuspensionPrononcee, VerificationDemandee,
-        VerificationRendue,
+        ActiviteNotifiee, FinPrononcee, Issue, SuspensionLevee, SuspensionPrononcee,
+        VerificationDemandee, VerificationRendue,
     },
 };
 use kernel::{Clock, Draw, Tasks, derive_id};
@@ -138,6 +138,12 @@ impl CdomSimule {
         let id = self.suspension_id();
         let message = SuspensionPrononcee { rpps, a_compter_du };
         self.poste.publier_apres(Duration::ZERO, vec![Reponse::new(id, &message, None)]);
+    }
+
+    /// Ends the mission at once, at a site or at all of them.
+    pub fn mettre_fin(&self, fin: &FinPrononcee) {
+        let id = self.suspension_id();
+        self.poste.publier_apres(Duration::ZERO, vec![Reponse::new(id, fin, None)]);
     }
 
     /// Lifts a suspension, at once.

@@ -271,6 +271,9 @@ pub struct Inscrit {
     /// Those of the engagements that ended.
     #[serde(default)]
     pub termines: BTreeSet<EngagementId>,
+    /// Ends that its CDOM said: the site, or every one, and the first day.
+    #[serde(default)]
+    pub fins: BTreeSet<(Option<LieuId>, NaiveDate)>,
 }
 
 impl Inscrit {

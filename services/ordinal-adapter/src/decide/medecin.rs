@@ -1,11 +1,14 @@
 //! A doctor: which CDOM may suspend, and which engagements follow.
 
 use chrono::NaiveDate;
-use contracts::{Agence, CodeCdom, DossierId, EngagementId};
+use contracts::{
+    Agence, CodeCdom, DossierId, EngagementId,
+    messages::{CauseFin, FinPrononcee},
+};
 use service::{Decision, Refusal};
 
 use super::{Decided, Effet, Event, Inscrit, State, Verdict};
-use crate::state::{Inscription, Mesure, cle_dossier, cle_engagement};
+use crate::state::{Inscription, Mesure, Terminer, cle_dossier, cle_engagement, engagement_id};
 
 /// An application names a CDOM; once authorised, it brings engagements.
 pub(super) fn inscrire(
@@ -53,16 +56,7 @@ pub(super) fn mesure(
     levee: bool,
     agence: &Agence,
 ) -> Verdict {
-    let Some((mut inscrit, cdom)) = inscrit.and_then(|i| Some((i.clone(), i.cdom().cloned()?)))
-    else {
-        return Err(Refusal::new("medecin-inconnu", "no application names this doctor"));
-    };
-    if Agence::cdom(&cdom) != *agence {
-        return Err(Refusal::new(
-            "mauvaise-agence",
-            format!("{agence} is not the CDOM of registration"),
-        ));
-    }
+    let mut inscrit = suivi_par(inscrit, agence)?;
     let mesure = Mesure { a_compter_du, levee };
     match inscrit.mesures.binary_search(&mesure) {
         Ok(_) => Ok(Decision::Ignore("mesure-connue")),
@@ -73,6 +67,51 @@ pub(super) fn mesure(
             Ok(Decision::next(State::Medecin(inscrit)).with_all(told))
         }
     }
+}
+
+/// The doctor, of whom only the CDOM of registration may say something.
+fn suivi_par(inscrit: Option<&Inscrit>, agence: &Agence) -> Result<Inscrit, Refusal> {
+    let Some((inscrit, cdom)) = inscrit.and_then(|i| Some((i, i.cdom()?))) else {
+        return Err(Refusal::new("medecin-inconnu", "no application names this doctor"));
+    };
+    if Agence::cdom(cdom) != *agence {
+        return Err(Refusal::new(
+            "mauvaise-agence",
+            format!("{agence} is not the CDOM of registration"),
+        ));
+    }
+    Ok(inscrit.clone())
+}
+
+/// The CDOM ends the mission, at one site or at all of them. The same end said again ends nothing
+/// that was opened since.
+pub(super) fn fin(inscrit: Option<&Inscrit>, fin: &FinPrononcee, agence: &Agence) -> Verdict {
+    let mut inscrit = suivi_par(inscrit, agence)?;
+    let named = fin.lieu.as_ref().map(|lieu| engagement_id(&fin.rpps, lieu));
+    let concerned: Vec<EngagementId> = match named {
+        Some(one) => inscrit.engagements.get(&one).cloned().into_iter().collect(),
+        None => inscrit.engagements.iter().cloned().collect(),
+    };
+    if concerned.is_empty() {
+        return Err(Refusal::new("engagement-inconnu", "the doctor was never authorised there"));
+    }
+    if !inscrit.fins.insert((fin.lieu.clone(), fin.a_compter_du)) {
+        return Ok(Decision::Ignore("fin-connue"));
+    }
+    let cause = match fin.cause {
+        CauseFin::Retrait => "retrait",
+        CauseFin::Radiation => "radiation",
+    };
+    let told = concerned.iter().map(|id| Effet::Tell {
+        key: cle_engagement(id),
+        event: Event::Terminer(Terminer {
+            cause: cause.to_owned(),
+            a_compter_du: Some(fin.a_compter_du),
+            ouverture: None,
+        }),
+    });
+    let told: Vec<Effet> = told.collect();
+    Ok(Decision::next(State::Medecin(inscrit)).with_all(told))
 }
 
 /// Tells engagements everything the Order decided.

@@ -53,6 +53,7 @@ fn on_message(state: Option<&State>, message: Entrant, origin: &Origin, cx: &Cx<
         Entrant::SuspensionLevee(m) => {
             medecin::mesure(medecin_of(state)?, m.a_compter_du, true, agence(origin)?)
         }
+        Entrant::FinPrononcee(m) => medecin::fin(medecin_of(state)?, &m, agence(origin)?),
     }
 }
 

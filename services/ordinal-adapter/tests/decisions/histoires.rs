@@ -42,7 +42,7 @@ pub(crate) fn autorisee(lieux: &[&str]) -> Banc<OrdinalAdapter> {
 }
 
 /// Another dossier of the same doctor, authorised on DS.
-fn autre_dossier(banc: &mut Banc<OrdinalAdapter>, n: u64, lieux: &[&str]) {
+pub(crate) fn autre_dossier(banc: &mut Banc<OrdinalAdapter>, n: u64, lieux: &[&str]) {
     let mut other = candidature("63", lieux);
     other.dossier = DossierId(n);
     let mut decision = decision_ds(Issue::Favorable);
