@@ -177,7 +177,7 @@ impl Courrier {
                 let (nom, type_mime) =
                     ("commencer-sur-papier.pdf".to_owned(), "application/pdf".to_owned());
                 let fichier = Fichier { nom, type_mime, octets };
-                self.mailer.send_with(id, courriel, Some(fichier)).await.map(|()| Answer::Envoye)
+                self.mailer.send_with(id, courriel, vec![fichier]).await.map(|()| Answer::Envoye)
             }
             Ask::Deposer { cpam, .. } | Ask::Relever { cpam } | Ask::Rendre { cpam, .. } => {
                 let base = self.depots.as_ref().ok_or(AgencyError::SansDepot)?;

@@ -142,7 +142,7 @@ impl Client {
             Question::Relever { organisation, du, au } => {
                 self.relever(*organisation, *du, *au).await?
             }
-            Question::Courriel(_) => {
+            Question::Courriel(_) | Question::Planning { .. } => {
                 return Err(Fault::permanent("question-deplacee", "a mail is not for the API"));
             }
         };

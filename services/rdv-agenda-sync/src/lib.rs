@@ -3,6 +3,7 @@
 //! What its API can do is automatic, what it cannot is a task for the DNS. It decides neither who
 //! may practise (ordinal-adapter does) nor what is payable (indemnite does).
 
+mod affiche;
 mod agency;
 pub mod config;
 mod decide;
@@ -35,6 +36,7 @@ use crate::{
     },
 };
 
+pub use affiche::pdf;
 pub use ics::ics;
 pub use jetons::connexion::{Connexion, Consentement, RetourError};
 
@@ -75,6 +77,11 @@ impl Service for RdvAgendaSync {
         match ask {
             Question::Courriel(courriel) => {
                 self.mailer.send(id, courriel).await?;
+                Ok(Reponse::Envoye)
+            }
+            Question::Planning { courriel, planning, lieu } => {
+                let fichiers = affiche::fichiers(planning, lieu)?;
+                self.mailer.send_with(id, courriel, fichiers).await?;
                 Ok(Reponse::Envoye)
             }
             Question::EnregistrerWebhook { .. }

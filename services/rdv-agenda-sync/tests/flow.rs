@@ -268,9 +268,11 @@ async fn from_the_authorisation_to_a_day_held() {
     assert_eq!(task.gabarit, "rdv-revocation");
     assert_eq!(flux.faits::<PanneOuverte>(), []);
     let mails = flux.boite.lock().expect("lock").clone();
-    let calendars = mails.iter().filter(|m| m.contains("text/calendar")).count();
-    assert_eq!(calendars, flux.faits::<PlanningPublie>().len(), "one mail each");
-    assert!(calendars < mails.len(), "the doctor's invitation");
+    let with = |kind: &str| mails.iter().filter(|m| m.contains(kind)).count();
+    let plannings = flux.faits::<PlanningPublie>().len();
+    let kinds = (with("text/calendar"), with("application/pdf"));
+    assert_eq!(kinds, (plannings, plannings), "one mail each, to be imported and to be read");
+    assert!(plannings < mails.len(), "the doctor's invitation");
     assert!(mails.iter().all(|m| !m.contains(MARQUEUR)));
     flux.sans_patient();
     flux.fin().await;

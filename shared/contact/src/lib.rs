@@ -21,7 +21,7 @@ pub use page::{EN_TETES, page_erreur, page_merci, page_question};
 pub use relances::{Echelle, Etape};
 pub use textes::Texte;
 
-/// A mail to send; stored in an ask, so that it holds no secret and no link yet.
+/// A mail to send; stored in an ask, so that it holds no secret, no link yet and no file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Courriel {
     /// The address.
@@ -32,8 +32,6 @@ pub struct Courriel {
     pub reference: String,
     /// The question that its link asks, if it asks one.
     pub lien: Option<Lien>,
-    /// An attached file, e.g. a planning.
-    pub piece_jointe: Option<PieceJointe>,
 }
 
 /// The texts that exist; each is a template in French.
@@ -97,7 +95,7 @@ pub enum Modele {
         /// A day of the month.
         mois: NaiveDate,
     },
-    /// To a site: its planning, attached.
+    /// To a site: its planning, attached as a calendar and to be printed.
     PlanningPublie {
         /// First day.
         du: NaiveDate,
@@ -111,32 +109,15 @@ pub enum Modele {
     },
 }
 
-/// An attached file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PieceJointe {
-    /// Its name.
-    pub nom: String,
-    /// Its type, e.g. `text/calendar; charset=utf-8`.
-    pub type_mime: String,
-    /// Its text.
-    pub contenu: String,
-}
-
-/// A file that goes with a mail, e.g. a PDF.
+/// A file that goes with a mail, made from what the ask holds when the mail is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fichier {
     /// Its name.
     pub nom: String,
-    /// Its type, e.g. `application/pdf`.
+    /// Its type, e.g. `application/pdf`, `text/calendar; charset=utf-8`.
     pub type_mime: String,
     /// What it holds.
     pub octets: Vec<u8>,
-}
-
-impl From<PieceJointe> for Fichier {
-    fn from(piece: PieceJointe) -> Self {
-        Self { nom: piece.nom, type_mime: piece.type_mime, octets: piece.contenu.into_bytes() }
-    }
 }
 
 /// What an answer link asks, once signed.

@@ -133,10 +133,10 @@ impl Mailer {
     /// # Errors
     /// [`Fault`] as the server's answer says: 4xx is transient, 5xx is permanent.
     pub async fn send(&self, id: Uuid, courriel: &Courriel) -> Result<(), Fault> {
-        self.send_with(id, courriel, None).await
+        self.send_with(id, courriel, Vec::new()).await
     }
 
-    /// Sends a mail with a file that is made when it is sent, instead of its stored attachment.
+    /// Sends a mail with files, in their order.
     ///
     /// # Errors
     /// [`Fault`] as the server's answer says: 4xx is transient, 5xx is permanent.
@@ -144,11 +144,10 @@ impl Mailer {
         &self,
         id: Uuid,
         courriel: &Courriel,
-        fichier: Option<Fichier>,
+        fichiers: Vec<Fichier>,
     ) -> Result<(), Fault> {
         let Some(inner) = &self.inner else { return Err(MailError::Absent.into()) };
-        let stored = courriel.piece_jointe.clone().map(Fichier::from);
-        let message = inner.compose(id, courriel, fichier.or(stored))?;
+        let message = inner.compose(id, courriel, fichiers)?;
         let sent = inner.relay.send(message.envelope(), &message.formatted()).await;
         sent.map_err(|failure| MailError::from(failure).into())
     }
@@ -159,7 +158,7 @@ impl Inner {
         &self,
         id: Uuid,
         courriel: &Courriel,
-        fichier: Option<Fichier>,
+        fichiers: Vec<Fichier>,
     ) -> Result<Message, MailError> {
         let to: Address = courriel.a.parse().map_err(|_| MailError::Recipient)?;
         let lien = courriel.lien.as_ref().map(|lien| (self.links.url(lien), lien));
@@ -178,16 +177,15 @@ impl Inner {
             ));
         let builder = self.reply_to.iter().cloned().fold(builder, MessageBuilder::reply_to);
         let corps = SinglePart::plain(texte.corps);
-        let composed = match fichier {
-            None => builder.singlepart(corps),
-            Some(piece) => {
-                let kind =
-                    ContentType::parse(&piece.type_mime).map_err(|_| MailError::Attachment)?;
-                let attached = Attachment::new(piece.nom).body(piece.octets, kind);
-                builder.multipart(MultiPart::mixed().singlepart(corps).singlepart(attached))
-            }
-        };
-        composed.map_err(|_| MailError::Compose)
+        if fichiers.is_empty() {
+            return builder.singlepart(corps).map_err(|_| MailError::Compose);
+        }
+        let mut parts = MultiPart::mixed().singlepart(corps);
+        for fichier in fichiers {
+            let kind = ContentType::parse(&fichier.type_mime).map_err(|_| MailError::Attachment)?;
+            parts = parts.singlepart(Attachment::new(fichier.nom).body(fichier.octets, kind));
+        }
+        builder.multipart(parts).map_err(|_| MailError::Compose)
     }
 }
 
@@ -367,9 +365,9 @@ mod tests {
             modele: crate::Modele::VerificationDemandee,
             reference: "dossier 1042".to_owned(),
             lien: None,
-            piece_jointe: None,
         };
-        let message = inner.compose(Uuid::nil(), &courriel, None).expect("composed").formatted();
+        let message =
+            inner.compose(Uuid::nil(), &courriel, Vec::new()).expect("composed").formatted();
         let message = String::from_utf8(message).expect("ASCII");
         for line in [
             "Message-ID: <00000000-0000-0000-0000-000000000000@relais.example>",
@@ -381,7 +379,8 @@ mod tests {
             assert!(message.lines().any(|l| l == line), "{line} is missing in {message}");
         }
         let wrong = Courriel { a: "cdom63".to_owned(), ..courriel };
-        let fault = Fault::from(inner.compose(Uuid::nil(), &wrong, None).expect_err("no address"));
+        let fault =
+            Fault::from(inner.compose(Uuid::nil(), &wrong, Vec::new()).expect_err("no address"));
         assert_eq!(fault.code(), "courriel-invalide");
         assert!(!fault.chain().contains("cdom63"));
     }

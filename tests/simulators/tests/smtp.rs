@@ -7,7 +7,7 @@ use std::{
 
 use agency::faults::FaultKind;
 use chrono::{DateTime, Utc};
-use contact::{Courriel, Lien, Links, Mailer, MailerSettings, Modele, PieceJointe};
+use contact::{Courriel, Fichier, Lien, Links, Mailer, MailerSettings, Modele};
 use kernel::{Clock, Fault, Secret, Tasks, derive_id};
 use simulators::smtp::SmtpSimule;
 use tokio::{
@@ -52,7 +52,6 @@ fn attestation() -> Courriel {
             question: "1".to_owned(),
             expire_le: at("2026-04-01T00:00:00Z"),
         }),
-        piece_jointe: None,
     }
 }
 
@@ -73,26 +72,50 @@ async fn a_mail_arrives_whole_and_its_link_is_the_one_that_was_signed() {
 }
 
 #[tokio::test]
-async fn an_attachment_keeps_its_accents_its_dots_and_its_long_lines() {
+async fn attachments_arrive_in_their_order_and_to_the_byte() {
     let tasks = Tasks::new();
     let server = SmtpSimule::start(clock(), &tasks, 0).await.expect("starts");
-    let contenu = format!("BEGIN:VCALENDAR\n.\n..é\nX:{}\nEND:VCALENDAR", "x".repeat(3000));
-    let piece = PieceJointe {
-        nom: "planning.ics".to_owned(),
-        type_mime: "text/calendar; charset=utf-8".to_owned(),
-        contenu: contenu.clone(),
-    };
+    let calendar = |text: &str| ("planning.ics", "text/calendar; charset=utf-8", text.into());
+    let long =
+        format!("BEGIN:VCALENDAR\r\n.\r\n..é\r\nX:{}\r\nEND:VCALENDAR\r\n", "x".repeat(3000));
+    // Every byte, in every place of a base64 group, and what ends a mail or a part.
+    let mut binary: Vec<u8> = (0..=255).cycle().take(300_001).collect();
+    binary.extend(b"\r\n.\r\n--x--\r\n\r\n");
+    let files: Vec<(&str, &str, Vec<u8>)> = vec![
+        calendar(&long),
+        ("planning.pdf", "application/pdf", binary),
+        calendar("BEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n\r\n"),
+        ("vide.bin", "application/octet-stream", Vec::new()),
+    ];
     let day = "2026-03-02".parse().expect("date");
-    let courriel = Courriel {
-        modele: Modele::PlanningPublie { du: day, au: day },
-        lien: None,
-        piece_jointe: Some(piece),
-        ..attestation()
+    let modele = Modele::PlanningPublie { du: day, au: day };
+    let courriel = Courriel { modele, lien: None, ..attestation() };
+    let file = |(nom, kind, octets): &(&str, &str, Vec<u8>)| Fichier {
+        nom: (*nom).to_owned(),
+        type_mime: (*kind).to_owned(),
+        octets: octets.clone(),
     };
-    mailer(&server, 5000).send(derive_id(&["a"]), &courriel).await.expect("sent");
+    let sent = files.iter().map(file).collect();
+    mailer(&server, 5000).send_with(derive_id(&["a"]), &courriel, sent).await.expect("sent");
     let mail = server.mails().pop().expect("one mail");
     assert!(mail.texte.starts_with("Bonjour,") && mail.liens.is_empty(), "{}", mail.texte);
-    assert_eq!((mail.pieces[0].nom.as_str(), &mail.pieces[0].contenu), ("planning.ics", &contenu));
+    assert_eq!(mail.pieces.len(), files.len());
+    for (piece, (nom, kind, octets)) in mail.pieces.iter().zip(&files) {
+        assert_eq!((piece.nom.as_str(), piece.type_mime.as_str()), (*nom, *kind));
+        assert!(piece.contenu == *octets, "{nom}: {} bytes", piece.contenu.len());
+    }
+}
+
+#[tokio::test]
+async fn an_attachment_of_no_type_is_refused_before_anything_is_sent() {
+    let tasks = Tasks::new();
+    let server = SmtpSimule::start(clock(), &tasks, 0).await.expect("starts");
+    let (nom, type_mime) = ("x".to_owned(), "pas un type".to_owned());
+    let file = Fichier { nom, type_mime, octets: vec![] };
+    let (mailer, courriel) = (mailer(&server, 5000), attestation());
+    let sent = mailer.send_with(derive_id(&["a"]), &courriel, vec![file]).await;
+    assert_eq!(sent.expect_err("refused").code(), "courriel-impossible");
+    assert_eq!(server.compte().recus, 0);
 }
 
 #[tokio::test]

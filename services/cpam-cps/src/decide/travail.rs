@@ -238,7 +238,7 @@ impl<'a, 'c> Travail<'a, 'c> {
 
     fn lettre(&self, adresse: String, modele: Modele, lien: Option<Lien>) -> Courriel {
         let reference = format!("dossier {}", self.suivi.activite.dossier);
-        Courriel { a: adresse, modele, reference, lien, piece_jointe: None }
+        Courriel { a: adresse, modele, reference, lien }
     }
 
     /// The link by which a CPAM answers a request.

@@ -226,10 +226,7 @@ fn mail(to: String, modele: Modele, of: &Tenue, number: u32, relance: u32, cx: &
         expire_le: cx.now + TimeDelta::days(i64::from(cx.config.validite_lien_jours)),
     };
     let reference = reference(&of.lieu, of.date);
-    Ask {
-        courriel: Courriel { a: to, modele, reference, lien: Some(lien), piece_jointe: None },
-        relance,
-    }
+    Ask { courriel: Courriel { a: to, modele, reference, lien: Some(lien) }, relance }
 }
 
 fn reference(lieu: &LieuId, date: NaiveDate) -> String {

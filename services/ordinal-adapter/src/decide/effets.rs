@@ -140,7 +140,6 @@ pub(super) fn transmettre(
                 modele,
                 reference: format!("dossier {}", instruction.candidature.dossier),
                 lien: lien.then(|| lien_verification(demande, cx)),
-                piece_jointe: None,
             })));
             "courriel"
         }
@@ -226,6 +225,5 @@ pub(super) fn escalade(cx: &Cx<'_>, gabarit: &str, reference: String) -> Option<
         modele: Modele::Escalade { gabarit: gabarit.to_owned() },
         reference,
         lien: None,
-        piece_jointe: None,
     })))
 }

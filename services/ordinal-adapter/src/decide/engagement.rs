@@ -118,7 +118,6 @@ fn ouverture(
             question: wire::question_retrait(ouvertures + 1),
             expire_le: cx.now + Days::new(cx.config.lien_retrait_jours.into()),
         }),
-        piece_jointe: None,
     })));
     let mut connu = EngagementConnu {
         activite,
@@ -155,7 +154,6 @@ fn notifier(activite: &Activite, taches: &mut Taches, cx: &Cx<'_>) -> Vec<Effet>
                 modele: Modele::ActiviteNotifiee,
                 reference: format!("dossier {dossier}"),
                 lien: None,
-                piece_jointe: None,
             }))]
         }
         (_, Some((Canal::Courriel | Canal::Ds | Canal::Fichier, None)) | None)

@@ -1,20 +1,18 @@
 //! The planning of a site: what changed goes out once a day, as a fact and by mail.
 
 use chrono::TimeDelta;
-use contact::{Courriel, Lien, Modele, PieceJointe, Question, date_en_lettres};
+use contact::{Courriel, Lien, Modele, Question as Page, date_en_lettres};
 use contracts::{
     Lieu,
     messages::{PlanningPublie, VacationAuPlanning},
 };
-use kernel::{paris_date, paris_time};
+use kernel::paris_date;
 use service::{Decision, Effect, Input};
 
-use super::{
-    Cx, Decide, Effets, OBSERVE, champs, courriel, deplace, prochain, tache, tache_faite, wake,
-};
+use super::{Cx, Decide, Effets, OBSERVE, champs, deplace, prochain, tache, tache_faite, wake};
 use crate::{
-    ics::ics,
-    state::{Etat, EtatPlanning, Evenement},
+    affiche::horaires,
+    state::{Etat, EtatPlanning, Evenement, Question},
 };
 
 /// Reason of the wake-up that publishes the planning.
@@ -24,27 +22,27 @@ const PLANNING: &str = "planning";
 const VALIDITE_JOURS: i64 = 120;
 
 /// The planning as a page, for a site that has no calendar program: one line a slot, by date.
-pub(crate) fn page(etat: &EtatPlanning, lien: &Lien) -> Option<Question> {
+pub(crate) fn page(etat: &EtatPlanning, lien: &Lien) -> Option<Page> {
     if lien.sujet != PLANNING {
         return None;
     }
     let mut vacations: Vec<_> = etat.vacations.values().collect();
     vacations.sort_by(|a, b| (a.date, &a.vacation).cmp(&(b.date, &b.vacation)));
     let line = |v: &VacationAuPlanning| {
-        let hour = |t: chrono::DateTime<chrono::Utc>| {
-            paris_time(t).format("%-H\u{a0}h\u{a0}%M").to_string().replace("\u{a0}00", "")
-        };
-        let slots = v.creneaux.iter().map(|p| format!("de {} à {}", hour(p.debut), hour(p.fin)));
-        let slots = slots.collect::<Vec<_>>().join(", ");
         let annulee = if v.annulee { " (annulée)" } else { "" };
-        format!("{}\u{a0}: {}, {slots}{annulee}.", date_en_lettres(v.date), v.medecin)
+        format!(
+            "{}\u{a0}: {}, {}{annulee}.",
+            date_en_lettres(v.date),
+            v.medecin,
+            horaires(&v.creneaux)
+        )
     };
     let mut texte: Vec<_> = vacations.into_iter().map(line).collect();
     if texte.is_empty() {
         texte.push("Aucune consultation n’est prévue pour l’instant.".to_owned());
     }
     let titre = format!("Planning des consultations\u{a0}: {}", etat.lieu.nom);
-    Some(Question { titre, texte, choix: Vec::new(), champs: Vec::new() })
+    Some(Page { titre, texte, choix: Vec::new(), champs: Vec::new() })
 }
 
 /// Before its first entry.
@@ -115,7 +113,7 @@ fn publier(etat: &mut EtatPlanning, cx: &Cx<'_>) -> Effets {
     match &lieu.contact_courriel {
         Some(a) => {
             effets.extend(etat.contact_demande.take().map(|t| tache_faite(t, OBSERVE)));
-            effets.push(courriel(Courriel {
+            let courriel = Courriel {
                 a: a.clone(),
                 modele: Modele::PlanningPublie { du, au },
                 reference: format!("lieu {}", lieu.id),
@@ -125,12 +123,9 @@ fn publier(etat: &mut EtatPlanning, cx: &Cx<'_>) -> Effets {
                     question: PLANNING.to_owned(),
                     expire_le: cx.now + TimeDelta::days(VALIDITE_JOURS),
                 }),
-                piece_jointe: Some(PieceJointe {
-                    nom: format!("planning-{}.ics", lieu.id),
-                    type_mime: "text/calendar; charset=utf-8; method=PUBLISH".to_owned(),
-                    contenu: ics(&planning, lieu),
-                }),
-            }));
+            };
+            let lieu = Box::new(lieu.clone());
+            effets.push(Effect::Ask(Question::Planning { courriel, planning, lieu }));
         }
         None if etat.contact_demande.is_none() => {
             let champs = champs([

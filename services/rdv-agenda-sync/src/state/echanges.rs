@@ -6,7 +6,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use contact::Courriel;
 use contracts::{
     EngagementId, Lieu, LieuId,
-    messages::{Activite, VacationAuPlanning},
+    messages::{Activite, PlanningPublie, VacationAuPlanning},
 };
 use serde::{Deserialize, Serialize};
 use service::{AskKind, Repeat};
@@ -251,6 +251,15 @@ pub enum Question {
     },
     /// Send a mail.
     Courriel(Courriel),
+    /// Send a site its planning, as a calendar and to be printed.
+    Planning {
+        /// The mail.
+        courriel: Courriel,
+        /// The planning.
+        planning: PlanningPublie,
+        /// The site.
+        lieu: Box<Lieu>,
+    },
 }
 
 /// Agency name of RDV Service Public: its limiter and breaker.
@@ -280,7 +289,7 @@ impl AskKind for Question {
             Self::Consentir { .. } => "consentir",
             Self::Constater(_) => CONSTATER,
             Self::Relever { .. } => RELEVER,
-            Self::Courriel(_) => "courriel",
+            Self::Courriel(_) | Self::Planning { .. } => "courriel",
         }
     }
 
@@ -294,7 +303,7 @@ impl AskKind for Question {
             | Self::Relever { .. }
             | Self::Inviter { .. } => AGENCE,
             Self::VerifierCompte | Self::Consentir { .. } => AGENCE_COMPTE,
-            Self::Courriel(_) => "smtp",
+            Self::Courriel(_) | Self::Planning { .. } => "smtp",
         }
     }
 
@@ -309,7 +318,7 @@ impl AskKind for Question {
             | Self::Consentir { .. }
             | Self::Constater(_)
             | Self::Relever { .. } => Repeat::Idempotent,
-            Self::Courriel(_) => Repeat::MaybeTwice,
+            Self::Courriel(_) | Self::Planning { .. } => Repeat::MaybeTwice,
         }
     }
 }

@@ -78,8 +78,10 @@ pub(super) fn ecrire(
     }
     for (lieu, planning) in plannings(&out.join("messages.ndjson"))? {
         if let Some(fiche) = referentiel.lieu(&lieu) {
-            let ics = rdv_agenda_sync::ics(&planning, fiche);
-            fs::write(out.join("plannings").join(format!("{lieu}.ics")), ics)?;
+            let file = |suffix| out.join("plannings").join(format!("{lieu}.{suffix}"));
+            fs::write(file("ics"), rdv_agenda_sync::ics(&planning, fiche))?;
+            let pdf = rdv_agenda_sync::pdf(&planning, fiche, Some(AVIS));
+            fs::write(file("pdf"), pdf.map_err(io::Error::other)?)?;
         }
     }
     Ok(())

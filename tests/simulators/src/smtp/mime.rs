@@ -11,8 +11,8 @@ pub struct Piece {
     pub nom: String,
     /// Its type, with its parameters.
     pub type_mime: String,
-    /// Its text.
-    pub contenu: String,
+    /// What it holds, to the byte.
+    pub contenu: Vec<u8>,
 }
 
 /// A mail, decoded.
@@ -51,13 +51,14 @@ impl Message {
             }
             return;
         }
-        let text = decode_body(header("content-transfer-encoding"), body);
+        let bytes = decode_body(header("content-transfer-encoding"), body);
         let disposition = header("content-disposition");
         if disposition.starts_with("attachment") {
             let nom = parameter(disposition, "filename").unwrap_or_default();
-            self.pieces.push(Piece { nom, type_mime: kind.to_owned(), contenu: text });
+            self.pieces.push(Piece { nom, type_mime: kind.to_owned(), contenu: bytes });
         } else {
-            self.texte.push_str(&text);
+            let text = String::from_utf8_lossy(&bytes).replace("\r\n", "\n");
+            self.texte.push_str(text.trim_end());
         }
     }
 }
@@ -75,7 +76,9 @@ fn split(content: &str) -> (Headers, &str) {
 fn parts<'a>(body: &'a str, boundary: &str) -> Vec<&'a str> {
     let delimiter = format!("--{boundary}");
     let pieces = body.split(delimiter.as_str()).skip(1).take_while(|p| !p.starts_with("--"));
-    pieces.map(|p| p.trim_start_matches("\r\n").trim_end_matches("\r\n")).collect()
+    // The line breaks around a part belong to the boundaries (RFC 2046, section 5.1.1).
+    let inside = pieces.map(|p| p.strip_prefix("\r\n").unwrap_or(p));
+    inside.map(|p| p.strip_suffix("\r\n").unwrap_or(p)).collect()
 }
 
 /// A parameter of a structured header.
@@ -86,16 +89,15 @@ fn parameter(value: &str, name: &str) -> Option<String> {
     })
 }
 
-fn decode_body(encoding: &str, body: &str) -> String {
-    let bytes = match encoding.to_ascii_lowercase().as_str() {
+fn decode_body(encoding: &str, body: &str) -> Vec<u8> {
+    match encoding.to_ascii_lowercase().as_str() {
         "base64" => {
             let compact: String = body.split_ascii_whitespace().collect();
             STANDARD.decode(compact).unwrap_or_default()
         }
         "quoted-printable" => quoted(&body.replace("=\r\n", ""), false),
         _ => body.as_bytes().to_vec(),
-    };
-    String::from_utf8_lossy(&bytes).replace("\r\n", "\n").trim_end().to_owned()
+    }
 }
 
 /// `=C3=A9` as bytes; `_` is a space in headers (RFC 2047, section 4.2).
@@ -169,7 +171,7 @@ mod tests {
         let piece = Piece {
             nom: "planning.ics".to_owned(),
             type_mime: "text/calendar; charset=utf-8".to_owned(),
-            contenu: "BEGIN:VCALENDAR".to_owned(),
+            contenu: b"BEGIN:VCALENDAR".to_vec(),
         };
         assert_eq!(message.pieces, [piece]);
     }

@@ -188,7 +188,7 @@ fn mail(modele: Modele, of: &Tenue, number: u32, relance: u32, cx: &Cx<'_>) -> A
     };
     let reference = format!("confirmation {} {}", Mois::of(of.date), of.engagement);
     let (a, lien) = (of.medecin_courriel.clone(), Some(lien));
-    Ask { courriel: Courriel { a, modele, reference, lien, piece_jointe: None }, relance }
+    Ask { courriel: Courriel { a, modele, reference, lien }, relance }
 }
 
 /// The next reminder of a question, if there is one: on a working day.

@@ -126,7 +126,6 @@ pub(super) fn sent(relance: u32) -> Input<Indemnite> {
         modele: Modele::AttestationDemandee { date: id("2026-02-03") },
         reference: String::new(),
         lien: Some(lien),
-        piece_jointe: None,
     };
     Input::Answer { ask: Ask { courriel, relance }, answer: Answer::Envoye, id: Uuid::nil() }
 }

@@ -118,7 +118,6 @@ fn courriel_agenda(etat: &EtatEngagement, modele: Modele) -> Effect<RdvAgendaSyn
         modele,
         reference: format!("dossier {}", etat.activite.dossier),
         lien: None,
-        piece_jointe: None,
     })
 }
 

@@ -289,6 +289,7 @@ fn organisation_de(ask: &Question) -> Option<i64> {
         Question::Constater(Constat::Organisation { .. })
         | Question::VerifierCompte
         | Question::Consentir { .. }
-        | Question::Courriel(_) => None,
+        | Question::Courriel(_)
+        | Question::Planning { .. } => None,
     }
 }

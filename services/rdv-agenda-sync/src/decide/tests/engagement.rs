@@ -7,7 +7,7 @@ use crate::state::Acces;
 fn mails(banc: &mut Banc) -> Vec<Modele> {
     let asked = std::mem::take(&mut banc.questions);
     let mails = asked.into_iter().filter_map(|(_, q)| match q {
-        Question::Courriel(courriel) => Some(courriel.modele),
+        Question::Courriel(courriel) | Question::Planning { courriel, .. } => Some(courriel.modele),
         Question::EnregistrerWebhook { .. }
         | Question::Resynchroniser { .. }
         | Question::CreerLieu { .. }

@@ -170,9 +170,15 @@ fn a_changed_planning_goes_out_once_a_day() {
     assert_eq!(banc.publications(), ["planning.publie.v1 planning/msp-demo"]);
     assert_eq!((planning.du, planning.au), (day("2026-03-01"), day("2026-03-12")));
     assert_eq!(planning.vacations[0].medecin, "Dr Ada Fictive");
-    let (_, Question::Courriel(mail)) = banc.questions.pop().expect("a mail") else {
-        panic!("not a mail");
+    let sent = banc.questions.pop().expect("a mail").1;
+    let Question::Planning { courriel: mail, planning: told, lieu } = sent else {
+        panic!("not a planning: {sent:?}");
     };
+    assert_eq!(
+        (&told, &lieu.id),
+        (&planning, &planning.lieu),
+        "what was published is what is sent"
+    );
     assert_eq!(mail.a, "accueil@msp-demo.example");
     let lien = mail.lien.expect("the planning as a page");
     let page = RdvAgendaSync::question(banc.etats.get(PLANNING), &lien, &banc.referentiel);
@@ -181,7 +187,10 @@ fn a_changed_planning_goes_out_once_a_day() {
     assert!(page.texte[0].contains("Dr Ada Fictive, de 8\u{a0}h à 12\u{a0}h"), "{page:?}");
     let other = contact::Lien { sujet: "attestation".to_owned(), ..lien };
     assert!(RdvAgendaSync::question(banc.etats.get(PLANNING), &other, &banc.referentiel).is_none());
-    let ics = mail.piece_jointe.expect("attached").contenu;
+    let files = crate::affiche::fichiers(&told, &lieu).expect("made");
+    let types: Vec<_> = files.iter().map(|f| f.type_mime.as_str()).collect();
+    assert_eq!(types, ["application/pdf", "text/calendar; charset=utf-8; method=PUBLISH"]);
+    let ics = String::from_utf8(files[1].octets.clone()).expect("text");
     assert!(ics.contains("UID:abc123-2026-03-05-0@relais"));
     // Nothing changes: nothing goes out. A removal does, as a cancelled entry.
     banc.vivre("2026-03-02T18:00:00Z");
