@@ -73,3 +73,93 @@ pub(crate) fn ecrire(out: &Path, documents: &BTreeMap<PathBuf, Document>) -> io:
         ended.try_for_each(|end| end.unwrap_or_else(|_| Err(io::Error::other("PDF"))))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use contracts::{
+        Centimes, Demande, DemiJournee,
+        messages::{EtatMensuel, LigneEtat},
+    };
+    use documents::{Bloc, typo};
+    use uuid::Uuid;
+
+    use super::*;
+
+    const RPPS: &str = "99790000014";
+
+    /// A statement: its lines by number, day and cents.
+    fn releve(cpam: &str, rang: u32, lignes: &[(u128, &str, i64)]) -> Releve {
+        let ligne = |&(n, date, centimes): &(u128, &str, i64)| LigneEtat {
+            ligne: Uuid::from_u128(n << 96),
+            rpps: RPPS.parse().expect("rpps"),
+            nom: "ESSAI Zoé".to_owned(),
+            numero_am: format!("{cpam}990017").parse().expect("numéro AM"),
+            lieu: "ambert".parse().expect("lieu"),
+            date: date.parse().expect("date"),
+            demi_journee: DemiJournee::Matin,
+            centimes: Centimes(centimes),
+            corrige: (centimes < 0).then(|| Uuid::from_u128(1 << 96)),
+        };
+        let lignes: Vec<_> = lignes.iter().map(ligne).collect();
+        Releve {
+            cpam: cpam.parse().expect("cpam"),
+            cpam_nom: format!("CPAM {cpam}"),
+            emis_le: "2026-04-05".parse().expect("date"),
+            lieux: BTreeMap::new(),
+            etat: EtatMensuel {
+                demande: Demande { id: Uuid::from_u128(9), rang: 1 },
+                mois: "2026-03".parse().expect("mois"),
+                rang,
+                total_centimes: lignes.iter().map(|l| l.centimes).sum(),
+                lignes,
+                sha256: String::new(),
+            },
+        }
+    }
+
+    /// The cells of the table of a form, and its total.
+    fn table(form: &Document) -> (Vec<Vec<String>>, String) {
+        let mut tables = form.blocs.iter().filter_map(|bloc| match bloc {
+            Bloc::Tableau(tableau) => Some(tableau),
+            Bloc::Titre(_)
+            | Bloc::Paragraphe(_)
+            | Bloc::Champs(_)
+            | Bloc::Liste(_)
+            | Bloc::Cadres { .. }
+            | Bloc::Mention(_) => None,
+        });
+        let table = tables.next_back().expect("a table");
+        (table.lignes.clone(), table.totaux[0].last().expect("a total").clone())
+    }
+
+    /// Two CPAM, then a late day and a correction of the first: three forms, each with its own
+    /// lines, CPAM, number and total.
+    #[test]
+    fn a_doctor_with_several_statements_of_a_month_has_a_form_for_each() {
+        let all = [
+            releve("631", 1, &[(1, "2026-03-03", 10_000), (2, "2026-03-10", 10_000)]),
+            releve("031", 1, &[(3, "2026-03-04", 10_000)]),
+            releve("631", 2, &[(4, "2026-02-26", 10_000), (5, "2026-03-03", -2_500)]),
+        ];
+        let files = documents(&all, None);
+        assert_eq!(files.len(), 6, "a statement and a form each: {:?}", files.keys());
+        let mut stated = Vec::new();
+        for (releve, total) in all.iter().zip([20_000, 10_000, 7_500]) {
+            let name = format!("formulaires/{}-{RPPS}.pdf", releve.numero());
+            let form = &files[Path::new(&name)];
+            let text = format!("{form:?}");
+            for wanted in
+                [&releve.numero(), &releve.cpam_nom, releve.etat.lignes[0].numero_am.as_str()]
+            {
+                assert!(text.contains(wanted), "{wanted} in {name}");
+            }
+            let (rows, sum) = table(form);
+            assert_eq!(sum, typo::euros(Centimes(total)), "{name}");
+            assert_eq!(rows.len(), releve.etat.lignes.len(), "{name}");
+            stated.extend(rows.into_iter().map(|row| row[3].clone()));
+        }
+        let expected: Vec<_> = (1..=5).map(|n| format!("{n:08x}")).collect();
+        stated.sort();
+        assert_eq!(stated, expected, "every line is on one form");
+    }
+}

@@ -33,37 +33,14 @@ fn jour() -> (DateTime<Utc>, NaiveDate) {
     (now, (first - TimeDelta::days(10)))
 }
 
-/// A doctor held a day, the site attested it, the CPAM has the number and the bank details.
+/// A doctor held a day at a site, the morning of the day before at the site of another CPAM; the
+/// sites attested it, the CPAM have the number and the bank details.
 async fn remplir(folder: &Path) {
+    use DemiJournee::{ApresMidi, Matin};
     let (now, date) = jour();
-    let tenue = Tenue {
-        version: 1,
-        engagement: id("0aaaaaaaaa"),
-        rpps: id(RPPS),
-        nom: "FICTIF Zoé".to_owned(),
-        medecin_courriel: String::new(),
-        lieu: id("ambert"),
-        lieu_nom: "Maison de santé".to_owned(),
-        contact_courriel: None,
-        date,
-        demi_journees: vec![DemiJournee::Matin, DemiJournee::ApresMidi],
-        rdv_honores: 3,
-    };
-    let facturation = FacturationOuverte {
-        engagement: id("0aaaaaaaaa"),
-        rpps: id(RPPS),
-        cpam: id("631"),
-        lieu: id("ambert"),
-        numero_am: id("631990017"),
-        numero_cree_le: date,
-        rib: Rib::Present,
-        mode: ModeFacturation::Papier,
-    };
-    let events = [
-        Event::Tenue(Box::new(tenue)),
-        Event::Facturation { version: 1, facturation: Box::new(facturation) },
-        Event::Presence { engagement: id("0aaaaaaaaa"), date, present: true },
-    ];
+    let mut events = tenu("0aaaaaaaaa", ("ambert", "631", "631990017"), date, &[Matin, ApresMidi]);
+    let before = date - TimeDelta::days(1);
+    events.extend(tenu("0bbbbbbbbb", ("bourbon", "031", "031990013"), before, &[Matin]));
     let row = |(n, event): (u128, &Event)| InputRow {
         id: Uuid::from_u128(n),
         key: cle_medecin_mois(&id(RPPS), date),
@@ -81,6 +58,43 @@ async fn remplir(folder: &Path) {
     let mut fold = |_| writes.take().expect("folded once");
     store.transact(&[], &[], &mut fold).await.expect("commits");
     store.close().await;
+}
+
+/// A vacation held, attested, whose number and bank details are known.
+fn tenu(
+    engagement: &str,
+    (lieu, cpam, numero_am): (&str, &str, &str),
+    date: NaiveDate,
+    demi_journees: &[DemiJournee],
+) -> Vec<Event> {
+    let tenue = Tenue {
+        version: 1,
+        engagement: id(engagement),
+        rpps: id(RPPS),
+        nom: "FICTIF Zoé".to_owned(),
+        medecin_courriel: String::new(),
+        lieu: id(lieu),
+        lieu_nom: "Maison de santé".to_owned(),
+        contact_courriel: None,
+        date,
+        demi_journees: demi_journees.to_vec(),
+        rdv_honores: 3,
+    };
+    let facturation = FacturationOuverte {
+        engagement: id(engagement),
+        rpps: id(RPPS),
+        cpam: id(cpam),
+        lieu: id(lieu),
+        numero_am: id(numero_am),
+        numero_cree_le: date,
+        rib: Rib::Present,
+        mode: ModeFacturation::Papier,
+    };
+    vec![
+        Event::Tenue(Box::new(tenue)),
+        Event::Facturation { version: 1, facturation: Box::new(facturation) },
+        Event::Presence { engagement: id(engagement), date, present: true },
+    ]
 }
 
 /// Runs `relais indemnite`, which must succeed; what it says.
@@ -136,6 +150,27 @@ async fn a_month_is_closed_documented_paid_and_corrected() {
     assert_eq!(emis, format!("état 631-{mois}-2 : émis\n"), "in a later statement");
     assert_eq!(etats(&service)[1]["enonce"], -2_500);
     assert_eq!(etats(&service)[0]["enonce"], 20_000, "what was stated does not change");
+    every_form_of_the_month(&service, folder.path(), &mois);
+}
+
+/// The doctor has lines in three statements of the month: of two CPAM, and a late correction. Each
+/// has its form, and none of them replaces another, nor that which was made before.
+fn every_form_of_the_month(service: &Service, folder: &Path, mois: &str) {
+    bien(service, &["cloturer", "--cpam", "031"]);
+    let out = folder.join("un");
+    let before = files(&out);
+    let out_text = out.to_string_lossy().into_owned();
+    let both = ["documents", "--cpam", "631", "--cpam", "031", "--mois", mois];
+    let said = bien(service, &[&both[..], &["--out", &out_text]].concat());
+    assert!(said.contains("3 états, 3 formulaires"), "{said}");
+    let after = files(&out);
+    let forms: Vec<_> = after.keys().filter(|name| name.starts_with("formulaires/")).collect();
+    let form = |of: &str| format!("formulaires/{of}-{RPPS}.pdf");
+    let numbers = [format!("031-{mois}-1"), format!("631-{mois}-1"), format!("631-{mois}-2")];
+    assert_eq!(forms, numbers.each_ref().map(|n| form(n)).iter().collect::<Vec<_>>());
+    for (name, bytes) in &before {
+        assert!(after[name] == *bytes, "{name} is as it was");
+    }
 }
 
 fn documents(service: &Service, folder: &Path, mois: &str) -> String {

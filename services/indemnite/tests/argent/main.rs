@@ -1,6 +1,6 @@
 //! Money, to the cent: random histories (duplicates, disorder, cancellations, two sites the same
 //! day, suspensions, month ends, both clock changes, a leap day, a new scale, rejections,
-//! corrections) run through the decisions, against a naive model written apart from them.
+//! corrections, the doctor's confirmation in a share of them) run through the decisions, against a naive model written apart from them.
 
 mod histoire;
 mod modele;
@@ -33,6 +33,10 @@ fn every_start_of_the_calendar_is_run_and_everything_happens() {
         ("indemnite.corrigee.v1", 50),
         ("indemnite.payee.v1", 500),
         ("indemnite.rejetee.v1", 50),
+        ("confirmation demandée", 20),
+        ("confirmation-refusee", 5),
+        ("contestée, payée", 2),
+        ("contestée, abandonnée", 2),
         ("double-presence", 10),
         ("presence-contestee", 10),
         ("indemnite-a-verifier", 10),

@@ -28,6 +28,8 @@ pub(crate) struct Modele {
     pub(crate) du: BTreeMap<DemiJour, i64>,
     pub(crate) presences: BTreeMap<Jour, bool>,
     pub(crate) corrections: BTreeSet<(String, i64, &'static str)>,
+    /// What the doctor, or a person instead, confirmed.
+    pub(crate) confirmees: BTreeSet<DemiJour>,
     activites: BTreeMap<EngagementId, Vec<Activite>>,
     vacations: BTreeMap<Jour, (bool, Vacation)>,
     latest: BTreeMap<String, u64>,
@@ -42,6 +44,7 @@ impl Modele {
             du: BTreeMap::new(),
             presences: BTreeMap::new(),
             corrections: BTreeSet::new(),
+            confirmees: BTreeSet::new(),
             activites: BTreeMap::new(),
             vacations: BTreeMap::new(),
             latest: BTreeMap::new(),

@@ -1,7 +1,9 @@
 //! The world around the service: sites that answer, CPAM that pay and reject, operators who close
 //! tasks and correct lines.
 
+mod attestation;
 mod bilan;
+mod confirmation;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,12 +18,14 @@ use contracts::{
     },
     referentiel::{Canal, FicheAgence},
 };
-use indemnite::{Bareme, Choix, Config, Event, Incoming, Indemnite, State, csv, sha256_hex};
+use indemnite::{Bareme, Config, Event, Incoming, csv, sha256_hex};
 use kernel::Draw;
-use service::Service;
 use uuid::Uuid;
 
-use self::bilan::{Lue, Releve, read_line};
+use self::{
+    attestation::{members, questions},
+    bilan::{Lue, Releve, read_line},
+};
 use crate::{
     histoire::{Histoire, Livraison, instant, plus, traps},
     modele::{self, DemiJour, Modele},
@@ -50,6 +54,10 @@ struct Monde {
     rejetees: BTreeSet<Uuid>,
     payees: BTreeSet<Uuid>,
     taches: BTreeSet<Uuid>,
+    /// In a share of the histories the doctor confirms before anything is stated.
+    confirme: bool,
+    /// Half-days that a doctor contests, by the state and its question.
+    contestees: BTreeMap<(String, String), Vec<DemiJour>>,
     /// How often each thing that should be exercised happened.
     seen: BTreeMap<String, u32>,
 }
@@ -58,7 +66,9 @@ struct Monde {
 pub(crate) fn run(seed: u64, jours: u32) -> BTreeMap<String, u32> {
     let histoire = Histoire::new(seed, jours);
     let start = instant(histoire.debut, 0, 0) - TimeDelta::days(10);
-    let mut config = Config { lignes_max_par_etat: 7, ..Config::default() };
+    let confirme = Draw::of(seed, &["le médecin confirme"]).percent(40);
+    let confirmation_medecin = confirme;
+    let mut config = Config { lignes_max_par_etat: 7, confirmation_medecin, ..Config::default() };
     // The amount changes in the middle of the history.
     let (a_partir_du, demi_journee_centimes) = modele::revalorisation(histoire.debut);
     config.baremes.push(Bareme { a_partir_du, demi_journee_centimes });
@@ -76,6 +86,8 @@ pub(crate) fn run(seed: u64, jours: u32) -> BTreeMap<String, u32> {
         rejetees: BTreeSet::new(),
         payees: BTreeSet::new(),
         taches: BTreeSet::new(),
+        confirme,
+        contestees: BTreeMap::new(),
         seen: BTreeMap::new(),
     };
     let debut = histoire.debut;
@@ -134,6 +146,7 @@ impl Monde {
                 let Livraison { id, subject, sequence, message, .. } = *l;
                 self.moteur.deliver(&id, &subject, Some(sequence), message, origin);
             }
+            Op::Repond(lien) if lien.sujet == confirmation::SUJET => self.confirm(&lien),
             Op::Repond(lien) => self.answer(&lien),
             Op::Ferme(tache) => self.close(&tache),
             Op::Regle { etat, fois } => self.settle(etat, fois),
@@ -176,8 +189,10 @@ impl Monde {
         while let Some((_, ask)) = self.moteur.mails.get(self.mails).cloned() {
             self.mails += 1;
             let lien = ask.courriel.lien.expect("a link");
+            // Whoever does not answer is never paid: the last reminder brings every doctor round.
+            let must = lien.sujet == confirmation::SUJET && ask.relance == 2;
             let name = format!("{} {} {}", lien.cle, lien.question, ask.relance);
-            if self.draw(&[&name, "repond"]).percent(50) {
+            if must || self.draw(&[&name, "repond"]).percent(50) {
                 let minutes = self.draw(&[&name, "quand"]).between(30, 9_000);
                 let at =
                     self.moteur.now + TimeDelta::minutes(i64::try_from(minutes).expect("small"));
@@ -211,36 +226,14 @@ impl Monde {
         par_file: bool,
         text: &str,
     ) {
-        let lignes = text.lines().skip(1).map(read_line).collect();
+        let lignes: Vec<_> = text.lines().skip(1).map(read_line).collect();
+        self.only_confirmed(&lignes);
         let (cpam, texte) = (cpam.clone(), text.to_owned());
         self.releves.push(Releve { cpam, mois, rang, demande, par_file, texte, lignes });
         let etat = self.releves.len() - 1;
         for fois in 0..3 {
             let at = self.moteur.now + TimeDelta::days(i64::from(fois) * 5 + 3);
             self.plan(odd(at), Op::Regle { etat, fois });
-        }
-    }
-
-    fn answer(&mut self, lien: &Lien) {
-        let state = self.moteur.states.get(&lien.cle);
-        let register = Referentiel::default();
-        let page = Indemnite::question(state, lien, &register).expect("a page");
-        if page.choix.is_empty() {
-            return;
-        }
-        let number = lien.question.parse().expect("number");
-        let members = members(state, |presence| presence.question == Some(number));
-        let draw = self.draw(&[&lien.cle, &lien.question, "choix"]);
-        let choix = if draw.percent(55) { &page.choix[0].0 } else { &draw.pick(&page.choix).0 };
-        let event = Indemnite::reponse(lien, choix).expect("a known answer");
-        self.attest(&members, &choix.parse().expect("a choice"));
-        self.moteur.observe(&lien.cle, event);
-    }
-
-    fn attest(&mut self, members: &[(EngagementId, NaiveDate)], choix: &Choix) {
-        for (engagement, date) in members {
-            let Some(present) = choix.presence(engagement) else { continue };
-            self.modele.presences.entry((engagement.clone(), *date)).or_insert(present);
         }
     }
 
@@ -270,6 +263,7 @@ impl Monde {
                     self.modele.du.insert(half, 0);
                 }
             }
+            "confirmation-refusee" => self.decide(tache, draw, &mut set),
             "attestation-manuelle" => {
                 let choix = *draw.pick(&["presents", "presents", "absents"]);
                 set("choix", choix);
@@ -370,20 +364,6 @@ fn odd(at: DateTime<Utc>) -> DateTime<Utc> {
 
 fn parse<T: serde::de::DeserializeOwned>(body: &[u8]) -> T {
     serde_json::from_slice(body).expect("a message")
-}
-
-fn members(
-    state: Option<&State>,
-    asked: impl Fn(&indemnite::state::Presence) -> bool,
-) -> Vec<(EngagementId, NaiveDate)> {
-    let Some(State::Attestation(day)) = state else { return Vec::new() };
-    let open = day.presences.values().filter(|p| p.reponse.is_none() && asked(p));
-    open.map(|p| (p.tenue.engagement.clone(), p.tenue.date)).collect()
-}
-
-fn questions(state: Option<&State>, tache: Uuid) -> Vec<u32> {
-    let Some(State::Attestation(day)) = state else { return Vec::new() };
-    (1..).zip(&day.questions).filter(|(_, q)| q.tache == Some(tache)).map(|(n, _)| n).collect()
 }
 
 fn vacation_of(objet: &str) -> (EngagementId, NaiveDate) {

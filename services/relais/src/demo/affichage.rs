@@ -4,6 +4,8 @@
 use std::io::IsTerminal;
 
 use chrono::{Datelike, NaiveDate};
+use contracts::Centimes;
+use documents::typo;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use simulators::{
     modele::{Attendu, Fin},
@@ -91,20 +93,6 @@ fn quantile(sorted: &[f64], percent: usize) -> Option<f64> {
     sorted.get((last * percent).div_ceil(100)).copied()
 }
 
-/// An amount as French readers write it: « 1 200,00 € », with narrow no-break spaces.
-pub(super) fn euros(centimes: i64) -> String {
-    let whole = (centimes / 100).abs().to_string();
-    let mut grouped = String::new();
-    for (n, digit) in whole.chars().enumerate() {
-        if n > 0 && (whole.len() - n).is_multiple_of(3) {
-            grouped.push('\u{202f}');
-        }
-        grouped.push(digit);
-    }
-    let sign = if centimes < 0 { "-" } else { "" };
-    format!("{sign}{grouped},{:02}\u{a0}€", (centimes % 100).abs())
-}
-
 /// The table at the end.
 #[expect(clippy::print_stdout, reason = "the result of the command")]
 pub(super) fn tableau(registre: &Registre, causees: u64, jours: i64) {
@@ -134,9 +122,9 @@ pub(super) fn tableau(registre: &Registre, causees: u64, jours: i64) {
     }
     println!("\nIndemnités par CPAM");
     for (cpam, centimes) in registre.par_cpam() {
-        println!("  {cpam}  {:>16}", euros(centimes));
+        println!("  {cpam}  {:>16}", typo::euros(Centimes(centimes)));
     }
-    println!("  total {:>15}", euros(c.indemnites_centimes));
+    println!("  total {:>15}", typo::euros(Centimes(c.indemnites_centimes)));
     println!(
         "\n{} messages publiés, {causees} pannes causées chez les agences, {} restées ouvertes, {} rejouées",
         c.messages, c.pannes_ouvertes, c.pannes_rejouees
@@ -148,9 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn amounts_and_quantiles_read_well() {
-        assert_eq!(euros(120_000), "1\u{202f}200,00\u{a0}€");
-        assert_eq!(euros(-5), "-0,05\u{a0}€");
+    fn quantiles_are_days_that_were_seen() {
         assert_eq!(quantile(&[1.0, 2.0, 3.0], 50), Some(2.0));
         assert_eq!(quantile(&[], 50), None);
     }
