@@ -17,8 +17,8 @@ use crate::{
     state::{Question, Reponse},
     webhook::{ABONNEMENTS, adresse, secret},
     wire::{
-        Agent, Nomme, NouveauLieu, NouveauMotif, NouveauWebhook, NouvelAgent, Page, Racine,
-        ReferenceExterne,
+        Agent, Illisible, Nomme, NouveauLieu, NouveauMotif, NouveauWebhook, NouvelAgent, Page,
+        Racine, ReferenceExterne,
     },
 };
 
@@ -37,7 +37,7 @@ enum Error {
     Illisible {
         appel: &'static str,
         #[source]
-        source: serde_json::Error,
+        source: Illisible,
     },
     #[error("{appel}: refused (422), and nothing of ours is there")]
     Refuse { appel: &'static str },
@@ -258,7 +258,7 @@ impl Client {
         match self.appeler(appel, Method::POST, path, &[], Some(nouveau)).await {
             Ok(body) => {
                 let racine: Racine = serde_json::from_slice(&body)
-                    .map_err(|source| Error::Illisible { appel, source })?;
+                    .map_err(|e| Error::Illisible { appel, source: e.into() })?;
                 Ok(racine.id())
             }
             // `external_id est déjà utilisé`, or any other refusal: what is there decides.
@@ -292,7 +292,7 @@ impl Client {
             query.push(("page", page.to_string()));
             let body = self.appeler(appel, Method::GET, path, &query, None::<&()>).await?;
             let read: Page<T> = serde_json::from_slice(&body)
-                .map_err(|source| Error::Illisible { appel, source })?;
+                .map_err(|e| Error::Illisible { appel, source: e.into() })?;
             all.extend(read.collection);
             match read.meta.next_page {
                 // A page number that does not grow would read the same page for ever.

@@ -17,7 +17,7 @@ use service::Equipment;
 use self::{connexion::origine_de, sceau::Sceau};
 use crate::{
     config::Config,
-    wire::{JetonRecu, JetonRefuse},
+    wire::{Illisible, JetonRecu, JetonRefuse},
 };
 
 pub(crate) mod connexion;
@@ -58,7 +58,7 @@ enum Error {
     #[error("the token endpoint refused the application: {0}")]
     Application(String),
     #[error("the token endpoint's answer cannot be read")]
-    Illisible(#[source] serde_json::Error),
+    Illisible(#[source] Illisible),
     #[error("the answer carries no refresh token: the application must be allowed to refresh")]
     SansRenouvellement,
     #[error("the stored tokens cannot be decrypted: credential_key changed")]
@@ -274,7 +274,8 @@ async fn echanger(
     let asked_at = clock.now();
     let request = http.request(Method::POST, "/oauth/token").form(&form);
     let answer = http.send(request).await.map_err(refus)?;
-    let recu: JetonRecu = serde_json::from_slice(&answer.body).map_err(Error::Illisible)?;
+    let recu: JetonRecu =
+        serde_json::from_slice(&answer.body).map_err(|e| Error::Illisible(e.into()))?;
     // Without rotation the former one stays good; after a code there must be one.
     let renouvellement = match recu.refresh_token {
         Some(new) => new,

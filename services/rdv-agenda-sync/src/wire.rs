@@ -40,6 +40,22 @@ fn de_heure<'de, D: Deserializer<'de>>(source: D) -> Result<NaiveTime, D::Error>
     short.or_else(|_| text.parse()).map_err(|_| de::Error::custom("not a time of day"))
 }
 
+/// Why an answer cannot be read, and where. Never serde's own words: they quote what they read,
+/// which may be a patient or a token, and reasons are stored and logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{genre:?} at line {ligne}, column {colonne}")]
+pub struct Illisible {
+    genre: serde_json::error::Category,
+    ligne: usize,
+    colonne: usize,
+}
+
+impl From<serde_json::Error> for Illisible {
+    fn from(error: serde_json::Error) -> Self {
+        Self { genre: error.classify(), ligne: error.line(), colonne: error.column() }
+    }
+}
+
 /// An answer under its root key, without one, or under `object`.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]

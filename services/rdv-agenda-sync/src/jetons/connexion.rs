@@ -105,7 +105,8 @@ impl Connexion {
         let request = self.http.request(Method::GET, "/api/v1/agents/me");
         let answer = self.http.send(request.bearer_auth(&jetons.acces)).await;
         let answer = answer.map_err(Error::Http)?;
-        let moi: Moi = serde_json::from_slice(&answer.body).map_err(Error::Illisible)?;
+        let moi: Moi =
+            serde_json::from_slice(&answer.body).map_err(|e| Error::Illisible(e.into()))?;
         let jetons = hex::encode(sceau.fermer(&jetons));
         Ok(Consentement { agent: moi.agent.email.unwrap_or_default(), jetons })
     }

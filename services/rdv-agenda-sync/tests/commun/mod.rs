@@ -15,6 +15,9 @@ pub(crate) fn debut() -> DateTime<Utc> {
     "2026-03-02T08:00:00Z".parse().expect("instant")
 }
 
+/// The file of the store, in the folder of the bench.
+pub(crate) const FICHIER: &str = "rdv.sqlite";
+
 /// A simulated RDV Service Public, a store, a clock.
 pub(crate) struct Banc {
     pub(crate) clock: Clock,
@@ -31,7 +34,7 @@ impl Banc {
         let (clock, driver) = Clock::virtual_at(debut());
         let tasks = Tasks::new();
         let simulateur = simulator::start(clock.clone(), &tasks, options).await.expect("simulator");
-        let store = SqliteStore::in_memory().await.expect("open");
+        let store = SqliteStore::open(&dir.path().join(FICHIER)).await.expect("open");
         store.migrate().await.expect("migrate");
         Self { clock, driver, simulateur, store: Arc::new(store), dir, tasks }
     }

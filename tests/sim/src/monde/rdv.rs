@@ -173,7 +173,7 @@ impl Repond<RdvAgendaSync> for Monde {
                 absences: Vec::new(),
                 rdvs: Vec::new(),
             })),
-            Question::Courriel(courriel) => {
+            Question::Courriel(courriel) | Question::Planning { courriel, .. } => {
                 self.lire(Qui::Rdv, courriel, id, m);
                 Reponse::Envoye
             }
