@@ -45,10 +45,12 @@ test *args:
 test-crate crate *args:
     cargo test --all-features -p {{ crate }} {{ args }}
 
-# Reads any bytes as an RPPS extract until something breaks; needs cargo-fuzz and the nightly compiler.
+# Gives any bytes to what reads from outside until something breaks (`just fuzz rdv-agenda-sync
+# webhook -- -max_total_time=60`); needs cargo-fuzz (`cargo install cargo-fuzz`). The stable compiler
+# has what it needs, sanitizer included, behind RUSTC_BOOTSTRAP.
 [group('check')]
-fuzz *args:
-    cargo +nightly fuzz run --fuzz-dir services/rpps-flux/fuzz lignes {{ args }}
+fuzz service='rpps-flux' target='lignes' *args:
+    RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir services/{{ service }}/fuzz {{ target }} {{ args }}
 
 # Checks the format and the lints, as CI does.
 [group('check')]

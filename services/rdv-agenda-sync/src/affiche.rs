@@ -2,7 +2,7 @@
 //! accessible PDF beside the calendar. Never a patient.
 
 use chrono::{DateTime, Utc};
-use contact::Fichier;
+use contact::{Fichier, Modele};
 use contracts::{Lieu, Plage, messages::PlanningPublie};
 use documents::{Alignement, Bloc, Document, Tableau, typo};
 use kernel::{Fault, paris_time};
@@ -18,23 +18,29 @@ pub(crate) fn horaires(creneaux: &[Plage]) -> String {
     creneaux.iter().map(slot).collect::<Vec<_>>().join(", ")
 }
 
-/// What goes with the mail: the calendar, and the planning to be printed.
+/// What goes with the mail: the planning to be printed, where the mail says so, and the calendar.
 ///
 /// # Errors
 /// `planning-impossible` when the PDF cannot be made.
-pub(crate) fn fichiers(planning: &PlanningPublie, lieu: &Lieu) -> Result<Vec<Fichier>, Fault> {
-    let imprime =
-        pdf(planning, lieu, None).map_err(|e| Fault::permanent("planning-impossible", e))?;
+pub(crate) fn fichiers(
+    modele: &Modele,
+    planning: &PlanningPublie,
+    lieu: &Lieu,
+) -> Result<Vec<Fichier>, Fault> {
     let fichier = |suffixe: &str, type_mime: &str, octets| Fichier {
         nom: format!("planning-{}.{suffixe}", lieu.id),
         type_mime: type_mime.to_owned(),
         octets,
     };
+    let mut fichiers = Vec::new();
+    if matches!(modele, Modele::PlanningPublie { imprime: true, .. }) {
+        let octets = pdf(planning, lieu, None);
+        let octets = octets.map_err(|e| Fault::permanent("planning-impossible", e))?;
+        fichiers.push(fichier("pdf", "application/pdf", octets));
+    }
     let agenda = ics(planning, lieu).into_bytes();
-    Ok(vec![
-        fichier("pdf", "application/pdf", imprime),
-        fichier("ics", "text/calendar; charset=utf-8; method=PUBLISH", agenda),
-    ])
+    fichiers.push(fichier("ics", "text/calendar; charset=utf-8; method=PUBLISH", agenda));
+    Ok(fichiers)
 }
 
 /// The planning as a PDF, with `avis` in small print at its end; the same planning always gives the

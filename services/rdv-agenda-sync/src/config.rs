@@ -100,6 +100,9 @@ pub struct Config {
     /// Paris time at which a changed planning goes out, once a day; 18:00 by default.
     #[serde(default = "planning_a")]
     pub planning_a: NaiveTime,
+    /// Attach the planning as a PDF to be read or printed, beside the calendar; true by default.
+    #[serde(default = "planning_imprime")]
+    pub planning_imprime: bool,
     /// Days ahead for which vacations are announced; 90 by default.
     #[serde(default = "horizon_jours")]
     pub horizon_jours: u32,
@@ -272,6 +275,10 @@ fn realisation_a() -> NaiveTime {
 
 fn planning_a() -> NaiveTime {
     heure(18)
+}
+
+fn planning_imprime() -> bool {
+    true
 }
 
 fn reconciliation_a() -> NaiveTime {

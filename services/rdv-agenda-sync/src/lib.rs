@@ -80,7 +80,7 @@ impl Service for RdvAgendaSync {
                 Ok(Reponse::Envoye)
             }
             Question::Planning { courriel, planning, lieu } => {
-                let fichiers = affiche::fichiers(planning, lieu)?;
+                let fichiers = affiche::fichiers(&courriel.modele, planning, lieu)?;
                 self.mailer.send_with(id, courriel, fichiers).await?;
                 Ok(Reponse::Envoye)
             }

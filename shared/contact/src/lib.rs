@@ -95,12 +95,15 @@ pub enum Modele {
         /// A day of the month.
         mois: NaiveDate,
     },
-    /// To a site: its planning, attached as a calendar and to be printed.
+    /// To a site: its planning, attached as a calendar.
     PlanningPublie {
         /// First day.
         du: NaiveDate,
         /// Last day.
         au: NaiveDate,
+        /// A PDF is attached too.
+        #[serde(default)]
+        imprime: bool,
     },
     /// To the DNS: something needs a person.
     Escalade {

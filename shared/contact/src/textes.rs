@@ -57,7 +57,7 @@ enum Corps {
     #[template(path = "courriel/confirmation_relance.txt")]
     ConfirmationRelance { mois: String, lien: String },
     #[template(path = "courriel/planning_publie.txt")]
-    PlanningPublie { du: String, au: String, lien: String },
+    PlanningPublie { du: String, au: String, imprime: bool, lien: String },
     #[template(path = "courriel/escalade.txt")]
     Escalade { gabarit: String },
 }
@@ -104,9 +104,9 @@ impl Corps {
             Modele::ConfirmationRelance { mois } => {
                 Self::ConfirmationRelance { mois: mois_en_lettres(*mois), lien }
             }
-            Modele::PlanningPublie { du, au } => {
+            Modele::PlanningPublie { du, au, imprime } => {
                 let (du, au) = (date_en_lettres(*du), date_en_lettres(*au));
-                Self::PlanningPublie { du, au, lien }
+                Self::PlanningPublie { du, au, imprime: *imprime, lien }
             }
             Modele::Escalade { gabarit } => Self::Escalade { gabarit: gabarit.clone() },
         }
@@ -180,7 +180,7 @@ pub(crate) mod tests {
             Modele::AttestationRelance { date },
             Modele::ConfirmationDemandee { mois: date },
             Modele::ConfirmationRelance { mois: date },
-            Modele::PlanningPublie { du: date, au: date },
+            Modele::PlanningPublie { du: date, au: date, imprime: true },
             Modele::Escalade { gabarit: "cdom-escalade".to_owned() },
         ]
     }

@@ -88,7 +88,7 @@ async fn attachments_arrive_in_their_order_and_to_the_byte() {
         ("vide.bin", "application/octet-stream", Vec::new()),
     ];
     let day = "2026-03-02".parse().expect("date");
-    let modele = Modele::PlanningPublie { du: day, au: day };
+    let modele = Modele::PlanningPublie { du: day, au: day, imprime: true };
     let courriel = Courriel { modele, lien: None, ..attestation() };
     let file = |(nom, kind, octets): &(&str, &str, Vec<u8>)| Fichier {
         nom: (*nom).to_owned(),

@@ -1,4 +1,4 @@
-//! Whatever DS answers, reading it ends: `cargo +nightly fuzz run champs` in this folder's parent.
+//! Whatever DS answers, reading it ends: `just fuzz ds-intake champs`.
 //! The bounded run of the normal tests is `tests/fuzz.rs`.
 #![no_main]
 

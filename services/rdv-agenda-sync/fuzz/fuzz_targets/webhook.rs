@@ -1,6 +1,5 @@
 //! Whatever is posted to the webhook, reading it ends, and so does what is computed from it:
-//! `cargo +nightly fuzz run webhook` in this folder's parent. The bounded run of the normal tests is
-//! `tests/fuzz.rs`.
+//! `just fuzz rdv-agenda-sync webhook`. The bounded run of the normal tests is `tests/fuzz.rs`.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -115,7 +115,7 @@ fn publier(etat: &mut EtatPlanning, cx: &Cx<'_>) -> Effets {
             effets.extend(etat.contact_demande.take().map(|t| tache_faite(t, OBSERVE)));
             let courriel = Courriel {
                 a: a.clone(),
-                modele: Modele::PlanningPublie { du, au },
+                modele: Modele::PlanningPublie { du, au, imprime: cx.config.planning_imprime },
                 reference: format!("lieu {}", lieu.id),
                 lien: Some(Lien {
                     sujet: PLANNING.to_owned(),

@@ -75,7 +75,8 @@ impl Atelier<'_> {
         config
     }
 
-    /// Sites are read every week, as DS every half an hour. Towards the end nobody takes appointments
+    /// Nobody opens the mails: the plannings are printed once, at the end (`sortie`). Sites are read
+    /// every week, as DS every half an hour. Towards the end nobody takes appointments
     /// any more: that a site is silent means nothing there.
     fn rdv(&self, socle: &Socle) -> Result<String, DemoError> {
         let address = socle.listener.local_addr()?;
@@ -89,6 +90,7 @@ impl Atelier<'_> {
              operations_par_minute = 60\n\
              reconciliation_jours = 7\n\
              silence_jours = 60\n\
+             planning_imprime = false\n\
              [api]\nbase_url = \"{}\"\ntimeout_ms = {TIMEOUT_MS}\n",
             self.monde.url_rdv()
         ))

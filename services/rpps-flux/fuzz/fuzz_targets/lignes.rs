@@ -1,4 +1,4 @@
-//! Any bytes, read as an extract and compared with themselves: `cargo +nightly fuzz run lignes`.
+//! Any bytes, read as an extract and compared with themselves: `just fuzz rpps-flux lignes`.
 
 #![no_main]
 

@@ -187,10 +187,14 @@ fn a_changed_planning_goes_out_once_a_day() {
     assert!(page.texte[0].contains("Dr Ada Fictive, de 8\u{a0}h à 12\u{a0}h"), "{page:?}");
     let other = contact::Lien { sujet: "attestation".to_owned(), ..lien };
     assert!(RdvAgendaSync::question(banc.etats.get(PLANNING), &other, &banc.referentiel).is_none());
-    let files = crate::affiche::fichiers(&told, &lieu).expect("made");
+    let files = crate::affiche::fichiers(&mail.modele, &told, &lieu).expect("made");
     let types: Vec<_> = files.iter().map(|f| f.type_mime.as_str()).collect();
     assert_eq!(types, ["application/pdf", "text/calendar; charset=utf-8; method=PUBLISH"]);
     let ics = String::from_utf8(files[1].octets.clone()).expect("text");
+    let (du, au) = (told.du, told.au);
+    let without = contact::Modele::PlanningPublie { du, au, imprime: false };
+    let alone = crate::affiche::fichiers(&without, &told, &lieu).expect("made");
+    assert_eq!(alone, [files[1].clone()], "where it is not printed");
     assert!(ics.contains("UID:abc123-2026-03-05-0@relais"));
     // Nothing changes: nothing goes out. A removal does, as a cancelled entry.
     banc.vivre("2026-03-02T18:00:00Z");
