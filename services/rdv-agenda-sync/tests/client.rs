@@ -151,6 +151,9 @@ async fn an_agent_is_found_on_a_later_page_and_absences_come_along() {
     let (day, noon) = ("2026-03-05".parse().expect("date"), "12:00:00".parse().expect("time"));
     let evening = "18:00:00".parse().expect("time");
     banc.simulateur.ajouter_absence(courriel, day, noon, day, evening).expect("known");
+    // The list is everybody's: it is read again five minutes later.
+    let later = banc.clock.now() + TimeDelta::minutes(5);
+    let (_busy, _) = tokio::join!(banc.clock.timer(later), banc.driver.advance(later));
     let question =
         Question::Inviter { organisation: autre, courriel: courriel.to_owned(), niveau: None };
     let answer = demander(&service, &question, Attempt::First).await.expect("invited");

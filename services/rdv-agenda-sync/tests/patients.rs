@@ -32,7 +32,6 @@ use rdv_agenda_sync::{
 use relais_api::RelaisApi;
 use service::OperatorAction;
 use sha2::Sha256;
-use sqlx::{AssertSqlSafe, Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 
 /// What every patient of this test is made of, beside those of the simulator ([`MARQUEUR`]).
 const PATIENT: &str = "Zoé-MARQUE-Patiente";
@@ -154,30 +153,6 @@ async fn assaillir(bout: &Bout, agent: i64) {
     assert_eq!(poster(bout, &large, &signer(&large)).await, 413);
 }
 
-/// The columns, as `table.column`, in which a word is.
-async fn colonnes(file: &Path, word: &str) -> Vec<String> {
-    let options = SqliteConnectOptions::new().filename(file).read_only(true);
-    let mut base = SqliteConnection::connect_with(&options).await.expect("opens");
-    let sql = "select m.name, c.name from sqlite_master m, pragma_table_info(m.name) c
-               where m.type = 'table'";
-    let all: Vec<(String, String)> =
-        sqlx::query_as(sql).fetch_all(&mut base).await.expect("tables");
-    assert!(all.len() > 30, "every table: {all:?}");
-    let mut found = Vec::new();
-    for (table, column) in all {
-        let sql = format!(
-            "select count(*) from \"{table}\" where instr(cast(\"{column}\" as blob), ?) > 0"
-        );
-        let count = sqlx::query_scalar(AssertSqlSafe(sql)).bind(word.as_bytes().to_vec());
-        let count: i64 = count.fetch_one(&mut base).await.expect("read");
-        if count > 0 {
-            found.push(format!("{table}.{column}"));
-        }
-    }
-    base.close().await.expect("closed");
-    found
-}
-
 /// The files of a folder that hold a word.
 fn fichiers(folder: &Path, word: &str) -> Vec<String> {
     let mut found = Vec::new();
@@ -196,7 +171,7 @@ fn fichiers(folder: &Path, word: &str) -> Vec<String> {
 async fn fouiller(bout: &Bout, journal: &Journal) {
     let folder = bout.banc.dir.path().to_owned();
     let file = folder.join(FICHIER);
-    let present = colonnes(&file, COURRIEL).await;
+    let present = store::recherche::colonnes(&file, COURRIEL).await.expect("read");
     assert!(!present.is_empty(), "the search of the columns finds what is there");
     assert!(!fichiers(&folder, COURRIEL).is_empty());
     let wal = format!("{FICHIER}-wal");
@@ -212,7 +187,11 @@ async fn fouiller(bout: &Bout, journal: &Journal) {
     let mails = bout.boite.lock().expect("lock").clone();
     assert!(mails.iter().any(|m| m.contains("Auto-Submitted")));
     for word in [PATIENT, ASCII, MARQUEUR] {
-        assert_eq!(colonnes(&file, word).await, [] as [String; 0], "{word} is in the store");
+        assert_eq!(
+            store::recherche::colonnes(&file, word).await.expect("read"),
+            [] as [String; 0],
+            "{word} is in the store"
+        );
         assert_eq!(fichiers(&folder, word), [] as [String; 0], "{word} is in a file");
         assert_eq!(journal.lignes(word), [] as [String; 0], "{word} is logged");
         assert_eq!(messages(word), [] as [String; 0], "{word} is published");

@@ -14,6 +14,7 @@ pub mod memory;
 mod migrations;
 mod operations;
 pub mod postgres;
+pub mod recherche;
 mod rows;
 pub mod sqlite;
 
