@@ -4,6 +4,8 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
+use crate::messages::Message;
+
 /// CloudEvents attributes and the body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Envelope {
@@ -46,6 +48,27 @@ pub(crate) fn dataschema(message_type: &str) -> String {
 }
 
 impl Envelope {
+    /// What carries a message, and nothing that the message does not say: no `sequence`, no cause.
+    pub fn of<M: Message>(
+        id: impl Into<String>,
+        source: impl Into<String>,
+        time: DateTime<Utc>,
+        message: &M,
+    ) -> Self {
+        Self {
+            id: id.into(),
+            source: source.into(),
+            message_type: M::TYPE.to_owned(),
+            subject: Some(message.subject()),
+            time,
+            sequence: None,
+            correlation_id: message.dossier().map(|dossier| dossier.to_string()),
+            causation_id: None,
+            traceparent: None,
+            data: serde_json::to_vec(message).expect("messages encode"),
+        }
+    }
+
     /// URI of the schema of a message type.
     pub fn dataschema(&self) -> String {
         dataschema(&self.message_type)

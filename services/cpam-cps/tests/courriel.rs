@@ -67,18 +67,8 @@ fn autorisation(lieu: Lieu) -> ActiviteAutorisee {
 }
 
 async fn publier<M: Message>(bus: &MemoryBus, clock: &Clock, source: &str, message: &M) {
-    let envelope = Envelope {
-        id: format!("{source}-1"),
-        source: format!("/relais/{source}"),
-        message_type: M::TYPE.to_owned(),
-        subject: Some(message.subject()),
-        time: clock.now(),
-        sequence: Some(1),
-        correlation_id: Some("1042".to_owned()),
-        causation_id: None,
-        traceparent: None,
-        data: serde_json::to_vec(message).expect("encodes"),
-    };
+    let (id, source) = (format!("{source}-1"), format!("/relais/{source}"));
+    let envelope = Envelope { sequence: Some(1), ..Envelope::of(id, source, clock.now(), message) };
     let (flux, routing_key) = (Flux::Evenements, M::TYPE.to_owned());
     bus.publish(vec![Publication { flux, routing_key, envelope, mandatory: false }]).await;
 }

@@ -103,23 +103,14 @@ async fn scene(script: Script) -> Scene {
 
 impl Scene {
     async fn demander<M: Message>(&self, m: &M) {
-        let data = serde_json::to_vec(m).expect("encodes");
-        let id = derive_id(&[M::TYPE, &String::from_utf8_lossy(&data)]).to_string();
+        let mut envelope = Envelope::of("", "/relais/cpam-cps", self.clock.now(), m);
+        let said = String::from_utf8_lossy(&envelope.data);
+        envelope.id = derive_id(&[M::TYPE, &said]).to_string();
+        envelope.correlation_id = Some("1042".to_owned());
         let publication = Publication {
             flux: Flux::Demandes,
             routing_key: agence().routing_key(M::TYPE),
-            envelope: Envelope {
-                id,
-                source: "/relais/cpam-cps".to_owned(),
-                message_type: M::TYPE.to_owned(),
-                subject: Some(m.subject()),
-                time: self.clock.now(),
-                sequence: None,
-                correlation_id: Some("1042".to_owned()),
-                causation_id: None,
-                traceparent: None,
-                data,
-            },
+            envelope,
             mandatory: true,
         };
         assert_eq!(self.bus.publish(vec![publication]).await, [Confirmation::Confirmed]);

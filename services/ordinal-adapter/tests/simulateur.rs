@@ -59,18 +59,8 @@ async fn scene(script: Script) -> Scene {
 
 impl Scene {
     async fn demander(&self, m: &VerificationDemandee) {
-        let envelope = Envelope {
-            id: derive_id(&["demande", &m.demande.rang.to_string()]).to_string(),
-            source: "/relais/ordinal-adapter".to_owned(),
-            message_type: VerificationDemandee::TYPE.to_owned(),
-            subject: Some(m.subject()),
-            time: self.clock.now(),
-            sequence: None,
-            correlation_id: Some(m.dossier.to_string()),
-            causation_id: None,
-            traceparent: None,
-            data: serde_json::to_vec(m).expect("encodes"),
-        };
+        let id = derive_id(&["demande", &m.demande.rang.to_string()]).to_string();
+        let envelope = Envelope::of(id, "/relais/ordinal-adapter", self.clock.now(), m);
         let publication = Publication {
             flux: Flux::Demandes,
             routing_key: agence().routing_key(VerificationDemandee::TYPE),

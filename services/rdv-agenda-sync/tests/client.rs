@@ -3,6 +3,8 @@
 mod commun;
 #[path = "commun/direct.rs"]
 mod direct;
+#[path = "commun/temps.rs"]
+mod temps;
 
 use std::time::Duration;
 
@@ -18,6 +20,7 @@ use rdv_agenda_sync::{
     state::{Question, Reponse},
 };
 use service::{Attempt, Service};
+use temps::avancer;
 use uuid::Uuid;
 
 fn lieu() -> LieuId {
@@ -152,8 +155,7 @@ async fn an_agent_is_found_on_a_later_page_and_absences_come_along() {
     let evening = "18:00:00".parse().expect("time");
     banc.simulateur.ajouter_absence(courriel, day, noon, day, evening).expect("known");
     // The list is everybody's: it is read again five minutes later.
-    let later = banc.clock.now() + TimeDelta::minutes(5);
-    let (_busy, _) = tokio::join!(banc.clock.timer(later), banc.driver.advance(later));
+    avancer(&banc, TimeDelta::minutes(5)).await;
     let question =
         Question::Inviter { organisation: autre, courriel: courriel.to_owned(), niveau: None };
     let answer = demander(&service, &question, Attempt::First).await.expect("invited");
@@ -187,8 +189,7 @@ async fn the_list_of_absences_is_read_once_for_the_sites_of_five_minutes() {
     let (noon, evening) = ("12:00:00".parse().expect("time"), "18:00:00".parse().expect("time"));
     banc.simulateur.ajouter_absence(courriel, day, noon, day, evening).expect("known");
     assert!(absences(sites[1]).await.is_empty(), "as for the other site");
-    let later = banc.clock.now() + TimeDelta::minutes(5);
-    let (_busy, _) = tokio::join!(banc.clock.timer(later), banc.driver.advance(later));
+    avancer(&banc, TimeDelta::minutes(5)).await;
     let read = absences(sites[1]).await;
     assert_eq!(read, [banc.clock.now()], "with the instant of the list");
     banc.fin().await;

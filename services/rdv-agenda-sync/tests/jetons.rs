@@ -4,14 +4,10 @@
 mod commun;
 #[path = "commun/direct.rs"]
 mod direct;
+#[path = "commun/temps.rs"]
+mod temps;
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use agency::faults::FaultKind;
 use chrono::TimeDelta;
@@ -25,33 +21,36 @@ use rdv_agenda_sync::{
 };
 use service::{Attempt, Equipment, Service};
 use store::{SharedStore, Store, sqlite::SqliteStore};
+use temps::avancer;
+use tokio::sync::watch;
 use uuid::Uuid;
 
 const ECHANGE: &str = "POST /oauth/token";
 const APPEL: &str = "GET /agents/me";
 
-/// What RDV Service Public was asked.
-#[derive(Clone, Default)]
-struct Compteur {
-    echanges: Arc<AtomicU32>,
-    appels: Arc<AtomicU32>,
-}
+/// What RDV Service Public was asked: exchanges, then calls.
+struct Compteur(watch::Receiver<(u32, u32)>);
 
 impl Compteur {
     /// Counts from now on; `panne` chooses the fault of a call by its name.
     fn poser(banc: &Banc, panne: fn(&str) -> Option<FaultKind>) -> Self {
-        let compteur = Self::default();
-        let counted = compteur.clone();
+        let (counted, lus) = watch::channel((0, 0));
         banc.simulateur.faults.set(move |call, _| {
-            let of = if call == ECHANGE { &counted.echanges } else { &counted.appels };
-            of.fetch_add(1, Ordering::SeqCst);
+            counted.send_modify(|(echanges, appels)| {
+                *if call == ECHANGE { echanges } else { appels } += 1;
+            });
             panne(call)
         });
-        compteur
+        Self(lus)
     }
 
     fn lus(&self) -> (u32, u32) {
-        (self.echanges.load(Ordering::SeqCst), self.appels.load(Ordering::SeqCst))
+        *self.0.borrow()
+    }
+
+    /// Waits until so much was asked.
+    async fn attendre(&mut self, vu: impl FnMut(&(u32, u32)) -> bool) {
+        self.0.wait_for(vu).await.expect("the simulator counts");
     }
 }
 
@@ -88,8 +87,7 @@ async fn whoever_meets_an_expired_token_at_once_exchanges_it_once() {
             banc.simulateur.perimer_acces();
         } else {
             // On ours (`expires_in`): nobody presents it.
-            let later = banc.clock.now() + TimeDelta::hours(3);
-            let (_busy, _) = tokio::join!(banc.clock.timer(later), banc.driver.advance(later));
+            avancer(&banc, TimeDelta::hours(3)).await;
         }
         let compteur = Compteur::poser(&banc, |_| None);
         let all = replicas.iter().flat_map(|replica| [replica; 6]).map(appeler);
@@ -109,14 +107,12 @@ async fn a_process_that_dies_before_it_stores_the_new_tokens_loses_nothing() {
     appeler(&dying).await.expect("consented");
     let stored = store.credential("rdvsp-oauth").await.expect("read");
     banc.simulateur.perimer_acces();
-    let compteur = Compteur::poser(&banc, |call| {
+    let mut compteur = Compteur::poser(&banc, |call| {
         (call == ECHANGE).then_some(FaultKind::Slow(Duration::from_millis(400)))
     });
     // The store goes while the new tokens are on their way: they are answered, and never stored.
     let going = async {
-        while compteur.lus().0 == 0 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        compteur.attendre(|(echanges, _)| *echanges > 0).await;
         store.close().await;
     };
     let (answer, ()) = tokio::join!(appeler(&dying), going);
@@ -130,8 +126,7 @@ async fn a_process_that_dies_before_it_stores_the_new_tokens_loses_nothing() {
     assert_eq!(again.credential("rdvsp-oauth").await.expect("read"), stored);
     let compteur = Compteur::poser(&banc, |_| None);
     // The turn of the one that died runs out first.
-    let later = banc.clock.now() + TimeDelta::minutes(1);
-    let (_busy, _) = tokio::join!(banc.clock.timer(later), banc.driver.advance(later));
+    avancer(&banc, TimeDelta::minutes(1)).await;
     let answer = appeler(&service(&banc, &again)).await;
     assert_eq!(answer.expect("the former one still lives"), AGIT);
     assert_eq!(compteur.lus().0, 1);
@@ -145,15 +140,12 @@ async fn a_process_that_dies_at_the_first_use_of_new_tokens_leaves_them_to_the_n
     let dying = service(&banc, &store);
     appeler(&dying).await.expect("consented");
     let (before, _) = store.credential("rdvsp-oauth").await.expect("read").expect("stored");
-    let later = banc.clock.now() + TimeDelta::hours(3);
-    let (_busy, _) = tokio::join!(banc.clock.timer(later), banc.driver.advance(later));
-    let compteur = Compteur::poser(&banc, |call| {
+    avancer(&banc, TimeDelta::hours(3)).await;
+    let mut compteur = Compteur::poser(&banc, |call| {
         (call == APPEL).then_some(FaultKind::Slow(Duration::from_millis(900)))
     });
     let first_use = async {
-        while compteur.lus().1 == 0 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        compteur.attendre(|(_, appels)| *appels > 0).await;
         store.credential("rdvsp-oauth").await.expect("read").expect("stored").0
     };
     tokio::select! {

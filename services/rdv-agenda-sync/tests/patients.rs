@@ -32,6 +32,7 @@ use rdv_agenda_sync::{
 use relais_api::RelaisApi;
 use service::OperatorAction;
 use sha2::Sha256;
+use store::sqlite::search;
 
 /// What every patient of this test is made of, beside those of the simulator ([`MARQUEUR`]).
 const PATIENT: &str = "Zoé-MARQUE-Patiente";
@@ -171,7 +172,7 @@ fn fichiers(folder: &Path, word: &str) -> Vec<String> {
 async fn fouiller(bout: &Bout, journal: &Journal) {
     let folder = bout.banc.dir.path().to_owned();
     let file = folder.join(FICHIER);
-    let present = store::recherche::colonnes(&file, COURRIEL).await.expect("read");
+    let present = search(&file, COURRIEL).await.expect("read");
     assert!(!present.is_empty(), "the search of the columns finds what is there");
     assert!(!fichiers(&folder, COURRIEL).is_empty());
     let wal = format!("{FICHIER}-wal");
@@ -188,7 +189,7 @@ async fn fouiller(bout: &Bout, journal: &Journal) {
     assert!(mails.iter().any(|m| m.contains("Auto-Submitted")));
     for word in [PATIENT, ASCII, MARQUEUR] {
         assert_eq!(
-            store::recherche::colonnes(&file, word).await.expect("read"),
+            search(&file, word).await.expect("read"),
             [] as [String; 0],
             "{word} is in the store"
         );

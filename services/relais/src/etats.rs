@@ -80,7 +80,7 @@ mod tests {
         Centimes, Demande, DemiJournee,
         messages::{EtatMensuel, LigneEtat},
     };
-    use documents::{Bloc, typo};
+    use documents::typo;
     use uuid::Uuid;
 
     use super::*;
@@ -119,16 +119,7 @@ mod tests {
 
     /// The cells of the table of a form, and its total.
     fn table(form: &Document) -> (Vec<Vec<String>>, String) {
-        let mut tables = form.blocs.iter().filter_map(|bloc| match bloc {
-            Bloc::Tableau(tableau) => Some(tableau),
-            Bloc::Titre(_)
-            | Bloc::Paragraphe(_)
-            | Bloc::Champs(_)
-            | Bloc::Liste(_)
-            | Bloc::Cadres { .. }
-            | Bloc::Mention(_) => None,
-        });
-        let table = tables.next_back().expect("a table");
+        let table = form.tableaux().next_back().expect("a table");
         (table.lignes.clone(), table.totaux[0].last().expect("a total").clone())
     }
 

@@ -147,18 +147,9 @@ async fn bout(reglages: impl FnOnce(&RppsSimule, &Path) -> String) -> Bout {
 
 impl Bout {
     async fn publier<M: Message>(&self, source: &str, message: &M) {
-        let envelope = Envelope {
-            id: format!("{source}-{}", M::TYPE),
-            source: format!("/relais/{source}"),
-            message_type: M::TYPE.to_owned(),
-            subject: Some(message.subject()),
-            time: self.clock.now(),
-            sequence: Some(1),
-            correlation_id: Some("1042".to_owned()),
-            causation_id: None,
-            traceparent: None,
-            data: serde_json::to_vec(message).expect("encodes"),
-        };
+        let (id, source) = (format!("{source}-{}", M::TYPE), format!("/relais/{source}"));
+        let envelope =
+            Envelope { sequence: Some(1), ..Envelope::of(id, source, self.clock.now(), message) };
         let (flux, routing_key) = (Flux::Evenements, M::TYPE.to_owned());
         self.bus.publish(vec![Publication { flux, routing_key, envelope, mandatory: false }]).await;
     }

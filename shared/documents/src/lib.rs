@@ -28,6 +28,21 @@ pub struct Document {
     pub blocs: Vec<Bloc>,
 }
 
+impl Document {
+    /// Its tables, in their order.
+    pub fn tableaux(&self) -> impl DoubleEndedIterator<Item = &Tableau> {
+        self.blocs.iter().filter_map(|bloc| match bloc {
+            Bloc::Tableau(tableau) => Some(tableau),
+            Bloc::Titre(_)
+            | Bloc::Paragraphe(_)
+            | Bloc::Champs(_)
+            | Bloc::Liste(_)
+            | Bloc::Cadres { .. }
+            | Bloc::Mention(_) => None,
+        })
+    }
+}
+
 /// A part of a document. Every text is plain French with ordinary spaces: the spaces that must not
 /// break are put where French wants them ([`typo::espaces`]), a line break is `\n`, and a character
 /// that the font does not have is shown as `�`.

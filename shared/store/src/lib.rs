@@ -14,7 +14,6 @@ pub mod memory;
 mod migrations;
 mod operations;
 pub mod postgres;
-pub mod recherche;
 mod rows;
 pub mod sqlite;
 

@@ -32,18 +32,9 @@ pub(crate) fn remplissage_effet() -> String {
 pub(crate) fn entree(run: &str, n: u64, dossiers: u64, ecart: u64) -> Envelope {
     let dossier = DossierId(1 + (n % dossiers) * ecart);
     let body = CandidatureRetiree { dossier, rpps: None, cause: remplissage() };
-    Envelope {
-        id: kernel::derive_id(&[run, &n.to_string()]).to_string(),
-        source: format!("/relais/{SOURCE}"),
-        message_type: CandidatureRetiree::TYPE.to_owned(),
-        subject: Some(body.subject()),
-        time: Clock::system().now(),
-        sequence: Some(n),
-        correlation_id: Some(dossier.to_string()),
-        causation_id: None,
-        traceparent: None,
-        data: serde_json::to_vec(&body).expect("messages of the catalogue encode"),
-    }
+    let id = kernel::derive_id(&[run, &n.to_string()]);
+    let (source, now) = (format!("/relais/{SOURCE}"), Clock::system().now());
+    Envelope { sequence: Some(n), ..Envelope::of(id, source, now, &body) }
 }
 
 /// The routing keys of what goes in and of what comes out.

@@ -49,26 +49,18 @@ pub fn reglages_ds(config: &Config, plus: &str) -> String {
 /// # Panics
 /// When the demo's register has no site.
 pub fn depot(numero: u64, telephone: &str, today: NaiveDate) -> Depot {
-    Depot {
-        numero,
-        civilite: "Mme".to_owned(),
-        nom: "EXEMPLE".to_owned(),
-        prenom: "Anne".to_owned(),
-        courriel: Some("anne.exemple@medecins.example".to_owned()),
-        usager: "compte@medecins.example".to_owned(),
-        par_un_tiers: false,
-        champs: Champs {
-            rpps: "99790000014".to_owned(),
-            telephone: telephone.to_owned(),
-            courriel: String::new(),
-            mode_exercice: "Libéral installé".to_owned(),
-            departement: "63".to_owned(),
-            cdom: "63 - Puy-de-Dôme".to_owned(),
-            lieux: vec![Referentiel::demo().lieux().next().expect("a site").lieu.id.to_string()],
-            creneaux: vec![(today + chrono::Days::new(60), "Matin".to_owned())],
-            remplacement: Some(false),
-        },
-    }
+    let champs = Champs {
+        rpps: "99790000014".to_owned(),
+        telephone: telephone.to_owned(),
+        courriel: String::new(),
+        mode_exercice: "Libéral installé".to_owned(),
+        departement: "63".to_owned(),
+        cdom: "63 - Puy-de-Dôme".to_owned(),
+        lieux: vec![Referentiel::demo().lieux().next().expect("a site").lieu.id.to_string()],
+        creneaux: vec![(today + chrono::Days::new(60), "Matin".to_owned())],
+        remplacement: Some(false),
+    };
+    Depot::exemple(numero, champs)
 }
 
 impl Porte {

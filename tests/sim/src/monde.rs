@@ -166,18 +166,7 @@ impl Monde {
                 flux: Flux::Reponses,
                 routing_key: agence.routing_key(T::TYPE),
                 origin: Origin::Agence(agence.clone()),
-                envelope: Envelope {
-                    id: id.to_string(),
-                    source: agence.source(),
-                    message_type: T::TYPE.to_owned(),
-                    subject: Some(answer.subject()),
-                    time,
-                    sequence: None,
-                    correlation_id: None,
-                    causation_id: None,
-                    traceparent: None,
-                    data: serde_json::to_vec(answer).expect("messages encode"),
-                },
+                envelope: Envelope::of(id.to_string(), agence.source(), time, answer),
             })
         };
         let mut copies = vec![courrier("1")];

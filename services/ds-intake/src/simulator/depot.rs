@@ -23,6 +23,22 @@ pub struct Depot {
     pub champs: Champs,
 }
 
+impl Depot {
+    /// What the fictive doctor « Anne EXEMPLE » files for herself.
+    pub fn exemple(numero: u64, champs: Champs) -> Self {
+        Self {
+            numero,
+            civilite: "Mme".to_owned(),
+            nom: "EXEMPLE".to_owned(),
+            prenom: "Anne".to_owned(),
+            courriel: Some("anne.exemple@medecins.example".to_owned()),
+            usager: "compte@medecins.example".to_owned(),
+            par_un_tiers: false,
+            champs,
+        }
+    }
+}
+
 /// The form, as typed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Champs {

@@ -46,16 +46,7 @@ pub(crate) fn champs() -> Champs {
 }
 
 pub(crate) fn depot(numero: u64, champs: Champs) -> Depot {
-    Depot {
-        numero,
-        civilite: "Mme".to_owned(),
-        nom: "EXEMPLE".to_owned(),
-        prenom: "Anne".to_owned(),
-        courriel: Some("anne.exemple@medecins.example".to_owned()),
-        usager: "compte@medecins.example".to_owned(),
-        par_un_tiers: false,
-        champs,
-    }
+    Depot::exemple(numero, champs)
 }
 
 /// The service at work.

@@ -319,16 +319,7 @@ mod tests {
     }
 
     fn table(document: &Document) -> &Tableau {
-        let mut tables = document.blocs.iter().filter_map(|bloc| match bloc {
-            Bloc::Tableau(tableau) => Some(tableau),
-            Bloc::Titre(_)
-            | Bloc::Paragraphe(_)
-            | Bloc::Champs(_)
-            | Bloc::Liste(_)
-            | Bloc::Cadres { .. }
-            | Bloc::Mention(_) => None,
-        });
-        tables.next_back().expect("a table")
+        document.tableaux().next_back().expect("a table")
     }
 
     #[test]

@@ -99,17 +99,10 @@ impl Bout {
     }
 
     pub(crate) async fn publier<M: Message>(&self, sequence: u64, message: &M) {
+        let (id, now) = (format!("m{sequence}"), self.banc.clock.now());
         let envelope = Envelope {
-            id: format!("m{sequence}"),
-            source: "/relais/ordinal-adapter".to_owned(),
-            message_type: M::TYPE.to_owned(),
-            subject: Some(message.subject()),
-            time: self.banc.clock.now(),
             sequence: Some(sequence),
-            correlation_id: Some("1042".to_owned()),
-            causation_id: None,
-            traceparent: None,
-            data: serde_json::to_vec(message).expect("encodes"),
+            ..Envelope::of(id, "/relais/ordinal-adapter", now, message)
         };
         let routing_key = M::TYPE.to_owned();
         let flux = Flux::Evenements;

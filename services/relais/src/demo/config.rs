@@ -76,8 +76,8 @@ impl Atelier<'_> {
     }
 
     /// Nobody opens the mails: the plannings are printed once, at the end (`sortie`). Sites are read
-    /// every week, as DS every half an hour. Towards the end nobody takes appointments
-    /// any more: that a site is silent means nothing there.
+    /// every week, as DS every half an hour. Towards the end nobody takes appointments any more:
+    /// that a site is silent means nothing there.
     fn rdv(&self, socle: &Socle) -> Result<String, DemoError> {
         let address = socle.listener.local_addr()?;
         Ok(format!(

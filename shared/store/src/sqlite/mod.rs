@@ -15,6 +15,8 @@ mod lot;
 mod operations;
 mod params;
 mod reads;
+#[cfg(feature = "search")]
+mod search;
 mod transact;
 
 use std::{path::Path, sync::LazyLock, time::Duration};
@@ -57,6 +59,9 @@ pub struct SqliteStore {
     /// `None`: somebody else may change what was written.
     known: Option<std::sync::Mutex<Known>>,
 }
+
+#[cfg(feature = "search")]
+pub use search::search;
 
 type Guard<'a> = MappedMutexGuard<'a, SqliteConnection>;
 

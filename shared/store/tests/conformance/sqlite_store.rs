@@ -102,3 +102,18 @@ async fn the_journal_is_append_only() {
     }
     assert_eq!(database.raw("select count(*) from journal where par = 'a'").await, [1]);
 }
+
+/// A value longer than a page of the file, in a column of bytes.
+#[cfg(feature = "search")]
+#[tokio::test]
+async fn a_word_is_found_wherever_it_is_and_nowhere_else() {
+    let database = Database::create().await;
+    let store = database.open().await;
+    let long = format!("{}le-mot{}", "x".repeat(4_090), "x".repeat(9_000));
+    assert!(store.put_credential("coffre", None, long.as_bytes()).await.expect("put"));
+    let found = store::sqlite::search(&database.path(), "le-mot").await.expect("read");
+    assert!(matches!(&found[..], [column] if column.starts_with("credential.")), "{found:?}");
+    let other = store::sqlite::search(&database.path(), "autre-mot").await.expect("read");
+    assert_eq!(other, [] as [String; 0]);
+    store.close().await;
+}
