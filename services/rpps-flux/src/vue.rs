@@ -88,9 +88,9 @@ impl Comparable for Entree {
 }
 
 /// FNV-1a, 64 bits: stable across versions and machines, compared only between rows of one person.
-pub fn empreinte(texte: &str) -> u64 {
-    texte.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+pub fn empreinte(octets: &[u8]) -> u64 {
+    octets.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
     })
 }
 
@@ -169,7 +169,12 @@ impl Chantier {
     /// When the row cannot be written.
     pub fn ajouter(&mut self, ligne: &Ligne) -> io::Result<()> {
         let texte = &ligne.texte;
-        self.index.push(Entree::new(ligne.rpps, empreinte(texte), self.octets, ligne.utile));
+        self.index.push(Entree::new(
+            ligne.rpps,
+            empreinte(texte.as_bytes()),
+            self.octets,
+            ligne.utile,
+        ));
         self.lignes.write_all(texte.as_bytes())?;
         self.lignes.write_all(b"\n")?;
         self.octets += texte.len() as u64 + 1;

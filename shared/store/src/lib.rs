@@ -6,6 +6,7 @@
 //! settlement under an older lease changes nothing.
 
 mod batch;
+mod budgets;
 mod counts;
 mod errors;
 mod inspection;

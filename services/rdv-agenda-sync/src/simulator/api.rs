@@ -168,7 +168,8 @@ fn page(
         "prev_page": (current > 1).then(|| current - 1), "total_pages": pages,
         "total_count": count,
     });
-    Json(json!({ collection: records, "meta": meta })).into_response()
+    let body = [(collection.to_owned(), Value::Array(records)), ("meta".to_owned(), meta)];
+    Json(serde_json::Map::from_iter(body)).into_response()
 }
 
 async fn moi(State(sim): Sim, headers: HeaderMap) -> Response {

@@ -179,5 +179,5 @@ fn dire(medecin: &Medecin, observation: &Observation) -> Dit {
 /// Fingerprint of what an application is told: names, professions, specialities.
 pub(super) fn identite(observation: &Observation) -> u64 {
     let part = observation.fiche.as_ref().map(|f| (&f.noms, &f.professions, &f.savoir_faire));
-    empreinte(&format!("{part:?}"))
+    empreinte(format!("{part:?}").as_bytes())
 }

@@ -10,7 +10,7 @@ type Row = (u64, String, bool);
 
 fn index(rows: &[Row]) -> Vec<Entree> {
     let entry = |(i, (rpps, texte, utile)): (usize, &Row)| {
-        Entree::new(*rpps, empreinte(texte), i as u64, *utile)
+        Entree::new(*rpps, empreinte(texte.as_bytes()), i as u64, *utile)
     };
     let mut entries: Vec<_> = rows.iter().enumerate().map(entry).collect();
     entries.sort_unstable();

@@ -84,8 +84,10 @@ pub(super) fn activites(monde: &Monde, jour: NaiveDate) -> String {
         }
         montrees().for_each(|activite| texte.push_str(&ligne_de(personne, Some(activite))));
     }
-    for rang in 0..monde.lignes_de_fond {
-        texte.push_str(&ligne_de_fond(monde.graine, rang, jour));
+    let jour = jour.to_string();
+    for (rang, [entiere, changee]) in monde.fond.iter().enumerate() {
+        let draw = Draw::of(monde.graine, &["rpps", "jour", &rang.to_string(), &jour]);
+        texte.push_str(if draw.percent(1) { changee } else { entiere });
     }
     texte
 }
@@ -112,31 +114,31 @@ pub(super) fn savoir_faire(monde: &Monde, jour: NaiveDate) -> String {
     texte
 }
 
-/// Somebody else: pharmacists and nurses, under numbers whose key is wrong on purpose. About one
-/// row in a hundred changes each day.
-fn ligne_de_fond(graine: u64, rang: u32, jour: NaiveDate) -> String {
+/// Somebody else, as most days show them and as about one day in a hundred does: pharmacists and
+/// nurses, under numbers whose key is wrong on purpose.
+pub(super) fn ligne_de_fond(graine: u64, rang: u32) -> [String; 2] {
     let nom = rang.to_string();
     let draw = |quoi: &str| Draw::of(graine, &["rpps", quoi, &nom]);
-    let changed = Draw::of(graine, &["rpps", "jour", &nom, &jour.to_string()]).percent(1);
     let serie = 1_000_000 + u64::from(rang);
     let rpps = format!("997{serie:07}{}", (cle(serie) + 1) % 10);
     let (profession, libelle) =
         *draw("profession").pick(&[("21", "Pharmacien"), ("60", "Infirmier")]);
     let site = format!("MAISON DE SANTE {}", draw("site").below(500));
     let finess = format!("{:09}", 900_000_000 + draw("finess").below(99_999));
-    let finess = if changed { "" } else { finess.as_str() };
     let famille = format!("FOND{rang:06}");
-    ligne(&[
-        (0, "8"),
-        (1, &rpps),
-        (7, &famille),
-        (8, "CAMILLE"),
-        (9, profession),
-        (10, libelle),
-        (11, "C"),
-        (21, finess),
-        (24, &site),
-    ])
+    [finess.as_str(), ""].map(|finess| {
+        ligne(&[
+            (0, "8"),
+            (1, &rpps),
+            (7, &famille),
+            (8, "CAMILLE"),
+            (9, profession),
+            (10, libelle),
+            (11, "C"),
+            (21, finess),
+            (24, &site),
+        ])
+    })
 }
 
 /// Luhn's key of the fictive number with these seven digits.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::NaiveDate;
 use contracts::Rpps;
 
-use super::Structure;
+use super::{Structure, fichiers::ligne_de_fond};
 
 /// A professional of the simulated Annuaire.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,12 +78,14 @@ pub(super) struct Personne {
 pub(super) struct Monde {
     pub(super) personnes: BTreeMap<Rpps, Personne>,
     pub(super) graine: u64,
-    pub(super) lignes_de_fond: u32,
+    /// The rows of everybody else.
+    pub(super) fond: Vec<[String; 2]>,
 }
 
 impl Monde {
     pub(super) fn new(graine: u64, lignes_de_fond: u32) -> Self {
-        Self { personnes: BTreeMap::new(), graine, lignes_de_fond }
+        let fond = (0..lignes_de_fond).map(|rang| ligne_de_fond(graine, rang)).collect();
+        Self { personnes: BTreeMap::new(), graine, fond }
     }
 
     pub(super) fn enregistrer(&mut self, fiche: Fiche) {

@@ -77,7 +77,7 @@ impl RppsSimule {
             // Cut in the middle of its end, as an interrupted export leaves it.
             octets.truncate(octets.len().saturating_sub(12));
         }
-        let etag = format!("\"{:016x}\"", empreinte(&hex::encode(&octets)));
+        let etag = format!("\"{:016x}\"", empreinte(&octets));
         let text = |name| headers.get(name).and_then(|v| v.to_str().ok());
         let same = text(header::IF_RANGE).is_none_or(|v| v == etag);
         let range = text(header::RANGE).and_then(|r| r.strip_prefix("bytes=")?.strip_suffix('-'));

@@ -215,7 +215,7 @@ impl Store for MemoryStore {
         window: Duration,
         limit: u32,
     ) -> Result<Option<DateTime<Utc>>, StoreError> {
-        Ok(self.open()?.take_budget(agency, now, (window, limit), false))
+        Ok(self.open()?.budgets.take(agency, now, (window, limit), false))
     }
 
     async fn spend_budget(
@@ -225,7 +225,7 @@ impl Store for MemoryStore {
         window: Duration,
         limit: u32,
     ) -> Result<(), StoreError> {
-        self.open()?.take_budget(agency, now, (window, limit), true);
+        self.open()?.budgets.take(agency, now, (window, limit), true);
         Ok(())
     }
 

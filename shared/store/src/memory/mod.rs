@@ -7,19 +7,16 @@ mod operations;
 mod table;
 mod write;
 
-use std::{
-    collections::{BTreeMap, HashMap, HashSet},
-    time::Duration,
-};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
-use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use uuid::Uuid;
 
 pub use self::handle::MemoryStore;
 use self::table::Table;
 use crate::{
     AnswerRow, AskRow, Etape, FailureRow, Found, InputRow, JournalRow, Leased, Loaded, Mark,
-    NextDue, OutboxRow, StateRow, Stats, Step, StoreError, TaskRow, Writes, rows,
+    NextDue, OutboxRow, StateRow, Stats, Step, StoreError, TaskRow, Writes, budgets::Budgets, rows,
 };
 
 /// An ask, and its answer once it is there.
@@ -43,7 +40,7 @@ pub struct Tables {
     tasks: Vec<TaskRow>,
     journal: Vec<JournalRow>,
     credentials: HashMap<String, (i64, Vec<u8>)>,
-    budgets: HashMap<String, (DateTime<Utc>, u32)>,
+    budgets: Budgets,
 }
 
 impl Tables {
@@ -311,29 +308,5 @@ impl Tables {
             failures: failures.into_iter().map(|(code, n)| (code.to_owned(), n)).collect(),
             etapes: etapes.into_iter().map(|(e, (n, oldest))| (e.to_owned(), n, oldest)).collect(),
         }
-    }
-
-    /// Takes one call from the budget of `agency`; else the instant at which to ask again.
-    fn take_budget(
-        &mut self,
-        agency: &str,
-        now: DateTime<Utc>,
-        (window, limit): (Duration, u32),
-        anyway: bool,
-    ) -> Option<DateTime<Utc>> {
-        let window = rows::window_us(window);
-        if limit == 0 {
-            return Some(now + TimeDelta::microseconds(window));
-        }
-        let (started, used) = self.budgets.entry(agency.to_owned()).or_insert((now, 0));
-        let lasts = window.saturating_mul(i64::from(limit.max(*used))) / i64::from(limit);
-        let ends = *started + TimeDelta::microseconds(lasts);
-        if ends <= now {
-            (*started, *used) = (now, 0);
-        } else if *used >= limit && !anyway {
-            return Some(ends);
-        }
-        *used += 1;
-        None
     }
 }

@@ -1,9 +1,9 @@
-//! What the only connection of a store knows of the states: what it wrote last is what is there,
-//! and need not be read again.
+//! What the only connection of a store knows: of the states, what it wrote last is what is there,
+//! and need not be read again; the budgets are nobody else's, and need not be written.
 
 use std::collections::{HashMap, HashSet};
 
-use crate::{Loaded, Mark, StateRow, Writes};
+use crate::{Loaded, Mark, StateRow, Writes, budgets::Budgets};
 
 /// Bytes of the states that are remembered; above, all are forgotten.
 const LIMIT: usize = 16 << 20;
@@ -12,6 +12,7 @@ const LIMIT: usize = 16 << 20;
 pub(super) struct Known {
     states: HashMap<String, StateRow>,
     bytes: usize,
+    pub(super) budgets: Budgets,
 }
 
 impl Known {
@@ -31,7 +32,8 @@ impl Known {
             self.states.insert(state.key.clone(), state);
         }
         if self.bytes > LIMIT {
-            *self = Self::default();
+            self.states = HashMap::new();
+            self.bytes = 0;
         }
     }
 

@@ -107,6 +107,19 @@ impl SqliteStore {
     async fn reader(&self) -> Result<Guard<'_>, StoreError> {
         opened(self.reader.as_ref().unwrap_or(&self.writer).lock().await)
     }
+
+    async fn budget(
+        &self,
+        agency: &str,
+        now: DateTime<Utc>,
+        limit: (Duration, u32),
+        anyway: bool,
+    ) -> Result<Option<DateTime<Utc>>, StoreError> {
+        match &self.known {
+            Some(known) => Ok(transact::lock(known).budgets.take(agency, now, limit, anyway)),
+            None => asks::take_budget(&mut *self.writer().await?, agency, now, limit, anyway).await,
+        }
+    }
 }
 
 async fn connect_writer(options: &SqliteConnectOptions) -> Result<SqliteConnection, StoreError> {
@@ -310,8 +323,7 @@ impl Store for SqliteStore {
         window: Duration,
         limit: u32,
     ) -> Result<Option<DateTime<Utc>>, StoreError> {
-        let mut conn = self.writer().await?;
-        asks::take_budget(&mut conn, agency, now, (window, limit), false).await
+        self.budget(agency, now, (window, limit), false).await
     }
 
     async fn spend_budget(
@@ -321,8 +333,7 @@ impl Store for SqliteStore {
         window: Duration,
         limit: u32,
     ) -> Result<(), StoreError> {
-        let mut conn = self.writer().await?;
-        asks::take_budget(&mut conn, agency, now, (window, limit), true).await.map(drop)
+        self.budget(agency, now, (window, limit), true).await.map(drop)
     }
 
     async fn stats(&self) -> Result<Stats, StoreError> {
