@@ -173,11 +173,13 @@ impl Courrier {
                 self.mailer.send(id, courriel).await.map(|()| Answer::Envoye)
             }
             Ask::Papier { courriel, fiche } => {
-                let octets = papier::pdf(fiche).map_err(AgencyError::from)?;
-                let (nom, type_mime) =
-                    ("commencer-sur-papier.pdf".to_owned(), "application/pdf".to_owned());
-                let fichier = Fichier { nom, type_mime, octets };
-                self.mailer.send_with(id, courriel, vec![fichier]).await.map(|()| Answer::Envoye)
+                let fiche = fiche.clone();
+                let make = move || {
+                    let octets = papier::pdf(&fiche).map_err(AgencyError::from)?;
+                    let nom = "commencer-sur-papier.pdf".to_owned();
+                    Ok(vec![Fichier { nom, type_mime: "application/pdf".to_owned(), octets }])
+                };
+                self.mailer.send_making(id, courriel, make).await.map(|()| Answer::Envoye)
             }
             Ask::Deposer { cpam, .. } | Ask::Relever { cpam } | Ask::Rendre { cpam, .. } => {
                 let base = self.depots.as_ref().ok_or(AgencyError::SansDepot)?;

@@ -80,8 +80,10 @@ impl Service for RdvAgendaSync {
                 Ok(Reponse::Envoye)
             }
             Question::Planning { courriel, planning, lieu } => {
-                let fichiers = affiche::fichiers(&courriel.modele, planning, lieu)?;
-                self.mailer.send_with(id, courriel, fichiers).await?;
+                let (modele, planning) = (courriel.modele.clone(), planning.clone());
+                let lieu = lieu.clone();
+                let make = move || affiche::fichiers(&modele, &planning, &lieu);
+                self.mailer.send_making(id, courriel, make).await?;
                 Ok(Reponse::Envoye)
             }
             Question::EnregistrerWebhook { .. }

@@ -12,6 +12,7 @@ use lettre::{
     transport::smtp::{authentication::Credentials, client::TlsParameters, extension::ClientId},
 };
 use serde::Deserialize;
+use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use crate::{
@@ -69,6 +70,8 @@ struct Inner {
     reply_to: Option<Mailbox>,
     clock: Clock,
     links: Links,
+    /// Held while files are made.
+    making: Mutex<()>,
 }
 
 /// Why a mail did not leave. Says neither the recipient nor the server's words, which may name it.
@@ -82,6 +85,8 @@ enum MailError {
     Attachment,
     #[error("the mail cannot be composed")]
     Compose,
+    #[error("the attachments were not made to the end")]
+    Interrupted,
     #[error("the server answered {0}")]
     Answered(u16),
     #[error("no connection: {0}")]
@@ -118,7 +123,8 @@ impl Mailer {
         let hello = ClientId::Domain(from.email.domain().to_owned());
         let timeout = Duration::from_millis(settings.timeout_ms);
         let relay = Relay::new(address, protection, credentials, hello, timeout);
-        let inner = Inner { relay, from, reply_to, clock, links };
+        let making = Mutex::default();
+        let inner = Inner { relay, from, reply_to, clock, links, making };
         Ok(Self { inner: Some(Arc::new(inner)) })
     }
 
@@ -146,10 +152,32 @@ impl Mailer {
         courriel: &Courriel,
         fichiers: Vec<Fichier>,
     ) -> Result<(), Fault> {
-        let Some(inner) = &self.inner else { return Err(MailError::Absent.into()) };
+        let inner = self.inner()?;
         let message = inner.compose(id, courriel, fichiers)?;
         let sent = inner.relay.send(message.envelope(), &message.formatted()).await;
         sent.map_err(|failure| MailError::from(failure).into())
+    }
+
+    /// Sends a mail with the files that `make` makes: off the loop that everything else waits for,
+    /// and one mail at a time, because a PDF takes milliseconds and memory.
+    ///
+    /// # Errors
+    /// That of `make`, else as [`Mailer::send_with`].
+    pub async fn send_making(
+        &self,
+        id: Uuid,
+        courriel: &Courriel,
+        make: impl FnOnce() -> Result<Vec<Fichier>, Fault> + Send + 'static,
+    ) -> Result<(), Fault> {
+        let made = {
+            let _one_at_a_time = self.inner()?.making.lock().await;
+            tokio::task::spawn_blocking(make).await
+        };
+        self.send_with(id, courriel, made.map_err(|_| MailError::Interrupted)??).await
+    }
+
+    fn inner(&self) -> Result<&Inner, MailError> {
+        self.inner.as_deref().ok_or(MailError::Absent)
     }
 }
 
@@ -222,6 +250,7 @@ impl From<MailError> for Fault {
             MailError::Attachment | MailError::Compose => {
                 Self::permanent("courriel-impossible", error)
             }
+            MailError::Interrupted => Self::transient("courriel-interrompu", error),
             // RFC 4954, section 6: what is refused is Relais, not the mail; every mail waits until
             // its credentials are corrected.
             MailError::Answered(530 | 534 | 535 | 538) => {
