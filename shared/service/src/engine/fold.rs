@@ -14,8 +14,9 @@ use uuid::Uuid;
 
 use super::{
     item::{Bad, Item, Ready, Settle},
+    memo::{Held, Memo},
     sortie::{announce, announce_closed, ask_row, effect_id, follow_task, input_row, outbox_row},
-    stored::{Stored, parse_state},
+    stored::Stored,
 };
 use crate::api::{AskKind, Context, Decision, Effect, Etape, Input, Outgoing, Service};
 
@@ -26,6 +27,8 @@ struct Slot<S: Service> {
     vus: BTreeMap<String, u64>,
     state: Option<S::State>,
     dirty: bool,
+    /// Size of its body in the store.
+    bytes: usize,
 }
 
 /// What became of one input.
@@ -63,6 +66,7 @@ pub(crate) struct Shared<'a, S: Service> {
     pub referentiel: &'a Referentiel,
     /// Trace context of what is published; `None` passes the cause's on.
     pub traceparent: Option<String>,
+    pub memo: &'a Memo<S>,
 }
 
 /// An input that a decision gave to another state of the service.
@@ -98,7 +102,7 @@ impl<'a, S: Service> Folder<'a, S> {
 
     pub(super) fn load(&mut self, states: Vec<store::StateRow>) {
         for row in states {
-            match parse_state::<S>(&row.body) {
+            match self.shared.memo.read(&row) {
                 Ok(stored) => {
                     let slot = Slot {
                         expected: Some(row.version),
@@ -106,6 +110,7 @@ impl<'a, S: Service> Folder<'a, S> {
                         vus: stored.vus,
                         state: Some(stored.s),
                         dirty: false,
+                        bytes: row.body.len(),
                     };
                     self.slots.insert(row.key, slot);
                 }
@@ -231,6 +236,7 @@ impl<'a, S: Service> Folder<'a, S> {
             vus: BTreeMap::new(),
             state: None,
             dirty: false,
+            bytes: 0,
         });
         slot.version += 1;
         slot.state = Some(state);
@@ -339,24 +345,31 @@ impl<'a, S: Service> Folder<'a, S> {
         self.writes.outbox.push(announce_closed(S::NAME, id, issue, self.shared.now));
     }
 
-    pub(super) fn finish(mut self) -> Writes {
+    /// What is written, and the states as they are once it is.
+    pub(super) fn finish(mut self) -> (Writes, Vec<Held<S>>) {
         self.writes.inputs.extend(self.told.into_iter().map(|told| told.row));
+        let mut held = Vec::with_capacity(self.slots.len());
         for (key, slot) in self.slots {
-            if !slot.dirty {
+            let Slot { expected, version, vus, state: Some(s), dirty, mut bytes } = slot else {
                 continue;
+            };
+            let stored = Stored { v: S::STATE_VERSION, vus, s };
+            if dirty {
+                let etape = S::etape(&stored.s).map(|etape| match etape {
+                    Etape::Attente(nom) => store::Etape { nom, depuis: Some(self.shared.now) },
+                    Etape::Acquise(nom) => store::Etape { nom, depuis: None },
+                });
+                let body = stored.text();
+                bytes = body.len();
+                self.writes.states.push(StateWrite {
+                    key: key.clone(),
+                    expected,
+                    version,
+                    body,
+                    etape,
+                });
             }
-            let etape = slot.state.as_ref().and_then(S::etape).map(|etape| match etape {
-                Etape::Attente(nom) => store::Etape { nom, depuis: Some(self.shared.now) },
-                Etape::Acquise(nom) => store::Etape { nom, depuis: None },
-            });
-            let stored = Stored { v: S::STATE_VERSION, vus: slot.vus, s: slot.state };
-            self.writes.states.push(StateWrite {
-                key,
-                expected: slot.expected,
-                version: slot.version,
-                body: serde_json::to_string(&stored).expect("states encode"),
-                etape,
-            });
+            held.push(Held { key, version, bytes, stored });
         }
         self.writes.states.sort_by(|a, b| a.key.cmp(&b.key));
         for (wake, row) in self.wakes {
@@ -365,7 +378,7 @@ impl<'a, S: Service> Folder<'a, S> {
                 None => self.writes.cancel_wakes.push(wake),
             }
         }
-        self.writes
+        (self.writes, held)
     }
 }
 

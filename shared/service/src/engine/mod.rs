@@ -11,6 +11,7 @@ mod fold;
 mod follow;
 mod inputs;
 mod item;
+mod memo;
 mod refus;
 mod relay;
 mod replay;
@@ -36,6 +37,7 @@ use self::{
     fold::{Outcome, Shared},
     follow::Batch,
     item::Item,
+    memo::Memo,
     refus::Refus,
 };
 use crate::{api::Service, config::EngineConfig, metrics::Metrics, telemetry};
@@ -86,6 +88,8 @@ pub(crate) struct Engine<S: Service> {
     envois: Envois,
     /// What the broker refuses at the moment.
     refus: Refus,
+    /// States that need not be parsed again.
+    memo: Memo<S>,
     settings: EngineConfig,
 }
 
@@ -122,6 +126,7 @@ impl<S: Service> Engine<S> {
             turn: Mutex::new(()),
             envois: Envois::new(),
             refus: Refus::default(),
+            memo: Memo::default(),
             settings: parts.settings,
         }
     }
@@ -226,6 +231,7 @@ impl<S: Service> Engine<S> {
             config: &self.config,
             referentiel: &self.referentiel,
             traceparent: telemetry::traceparent(),
+            memo: &self.memo,
         };
         let mut batch = Batch::new(items, &shared, part.follow, refused);
         let mut follows = Follows::default();
@@ -241,6 +247,7 @@ impl<S: Service> Engine<S> {
                 }
             })
             .await?;
+        self.memo.keep(batch.take_held());
         self.note_back();
         self.ring(follows, embarked.map(Embarked::into_rows).unwrap_or_default());
         self.metrics.processed(started.elapsed());

@@ -1,13 +1,13 @@
 //! States as the store keeps them.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt::Debug};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::api::Service;
 
 /// A state as it is stored: the service's, and what the frame remembers beside it.
-#[derive(Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Stored<T> {
     /// Version of the shape of `s`.
     pub(super) v: u32,
@@ -16,6 +16,18 @@ pub(super) struct Stored<T> {
     pub(super) vus: BTreeMap<String, u64>,
     /// The service's state.
     pub(super) s: T,
+}
+
+impl<T: Serialize + DeserializeOwned + Debug> Stored<T> {
+    /// As the store keeps it, which reads back as it was.
+    pub(super) fn text(&self) -> String {
+        let text = serde_json::to_string(self).expect("states encode");
+        debug_assert_eq!(
+            serde_json::from_str::<Self>(&text).map(|read| format!("{read:?}")).ok(),
+            Some(format!("{self:?}")),
+        );
+        text
+    }
 }
 
 /// Reads a stored state, brought to the present version.
@@ -28,9 +40,13 @@ pub(super) fn parse_state<S: Service>(body: &str) -> Result<Stored<S::State>, St
     struct Version {
         v: u32,
     }
-    let version = serde_json::from_str::<Version>(body).map_err(|e| e.to_string())?.v;
+    let present = serde_json::from_str::<Stored<S::State>>(body);
+    let version = match &present {
+        Ok(stored) => stored.v,
+        Err(_) => serde_json::from_str::<Version>(body).map_err(|e| e.to_string())?.v,
+    };
     if version == S::STATE_VERSION {
-        return serde_json::from_str(body).map_err(|e| e.to_string());
+        return present.map_err(|e| e.to_string());
     }
     let old: Stored<serde_json::Value> = serde_json::from_str(body).map_err(|e| e.to_string())?;
     let mut value = old.s;
