@@ -5,6 +5,7 @@
 
 mod jours;
 mod links;
+mod mail_error;
 mod mailer;
 mod page;
 mod relances;

@@ -120,6 +120,8 @@ pub(crate) enum Dehors {
     Tournee,
     /// A CDOM suspends a doctor, or lifts it.
     Mesure(usize, bool),
+    /// A doctor tells the CDOM that a mission ends: application, site.
+    Fin(usize, usize),
     /// The activity appears in the RPPS: doctor, site.
     LigneRpps(usize, usize),
     /// A doctor gets a new card.

@@ -258,6 +258,7 @@ impl Monde {
             Dehors::Annulation(rank) => self.annuler(*rank, m),
             Dehors::Consultation(rank) => self.consulter(*rank, m),
             Dehors::Mesure(medecin, levee) => self.mesurer(*medecin, *levee, m),
+            Dehors::Fin(candidature, lieu) => self.finir(*candidature, *lieu, m),
             Dehors::LigneRpps(medecin, lieu) => self.ligne_rpps(*medecin, *lieu),
             Dehors::Carte(medecin) => self.nouvelle_carte(*medecin, m),
             Dehors::Publie(_)

@@ -269,6 +269,7 @@ impl Simulation {
             | Dehors::Annulation(_)
             | Dehors::Consultation(_)
             | Dehors::Mesure(..)
+            | Dehors::Fin(..)
             | Dehors::LigneRpps(..)
             | Dehors::Carte(_) => self.monde.arriver(&dehors, &mut self.m),
         }

@@ -39,7 +39,15 @@ impl Monde {
                 {
                     return;
                 }
-                (Reaction::Retrait(candidature, lieu), m.heures(2 * 24, 30 * 24, &script))
+                let delay = m.heures(2 * 24, 30 * 24, &script);
+                // Some tell the CDOM, which has a queue, instead of using the link.
+                let medecin = self.scenario.candidatures[candidature].medecin;
+                let queue = self.scenario.medecins[medecin].cdom == "63";
+                if queue && self.scenario.draw(&["retrait au CDOM", id.as_str()]).percent(40) {
+                    m.dehors(delay, Dehors::Fin(candidature, lieu));
+                    return;
+                }
+                (Reaction::Retrait(candidature, lieu), delay)
             }
             ("attestation", _) => {
                 if draw("repond").percent(30) {

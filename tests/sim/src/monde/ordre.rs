@@ -1,18 +1,19 @@
 //! The CDOM: those with a queue answer on it, the others by the link of their mail.
 
-use chrono::TimeDelta;
+use chrono::{Days, TimeDelta};
 use contracts::{
     Agence, Message,
     messages::{
-        EtatMensuel, Issue, NumeroAmDemande, RibDemande, VerificationDemandee, VerificationRendue,
+        CauseFin, EtatMensuel, FinPrononcee, Issue, NumeroAmDemande, RibDemande,
+        VerificationDemandee, VerificationRendue,
     },
 };
-use kernel::derive_id;
+use kernel::{derive_id, paris_date};
 
 use super::Monde;
 use crate::{
     milieu::{Courrier, Milieu},
-    scenario::Parcours,
+    scenario::{LIEUX, Parcours},
 };
 
 impl Monde {
@@ -27,6 +28,31 @@ impl Monde {
             EtatMensuel::TYPE => self.payer(&agence, &lu(courrier), m),
             _ => {}
         }
+    }
+
+    /// A doctor told the CDOM, which ends the mission a few days later: at the site, or wherever the
+    /// doctor practises when that is the same.
+    pub(super) fn finir(&mut self, candidature: usize, lieu: usize, m: &mut Milieu) {
+        if self.retraits.contains_key(&(candidature, lieu)) {
+            return;
+        }
+        let engagement = self.engagement(candidature, lieu);
+        let draw = |what: &str| self.scenario.draw(&["fin", what, engagement.as_str()]);
+        let last = paris_date(m.now) + Days::new(draw("effet").between(1, 4));
+        let filed = self.scenario.candidatures[candidature].medecin;
+        let doctor = &self.scenario.medecins[filed];
+        let sites = self.scenario.candidatures.iter().filter(|c| c.medecin == filed);
+        let everywhere = sites.map(|c| c.lieux.len()).sum::<usize>() == 1;
+        let answer = FinPrononcee {
+            rpps: doctor.rpps.clone(),
+            lieu: (!everywhere).then(|| LIEUX[lieu].0.parse().expect("id")),
+            a_compter_du: last + Days::new(1),
+            cause: CauseFin::Retrait,
+        };
+        let agence = Agence::cdom(&doctor.cdom.parse().expect("code"));
+        m.note(|| format!("fin {candidature} {lieu} après le {last}"));
+        self.publier(&agence, &format!("fin {engagement}"), &answer, TimeDelta::zero(), m);
+        self.retraits.insert((candidature, lieu), last);
     }
 
     /// How long a CDOM takes: long, when the doctor is going to delete the dossier.
