@@ -37,15 +37,14 @@ fn main() -> ExitCode {
 }
 
 /// The demo mostly has one thing to do at a virtual instant, and its databases have threads of
-/// their own: one thread for the rest saves changes of thread. Extracts are read by threads that
-/// know nothing of the runtime.
+/// their own: one thread for the rest saves changes of thread. Extracts are read, and PDFs made, by
+/// threads that know nothing of the runtime; each keeps the memory that it once needed.
 fn runtime(commande: &Commande) -> io::Result<Runtime> {
-    let mut builder = if matches!(commande, Commande::Demo(_) | Commande::Rpps(_)) {
-        Builder::new_current_thread()
+    if matches!(commande, Commande::Demo(_) | Commande::Rpps(_)) {
+        Builder::new_current_thread().max_blocking_threads(2).enable_all().build()
     } else {
-        Builder::new_multi_thread()
-    };
-    builder.enable_all().build()
+        Builder::new_multi_thread().enable_all().build()
+    }
 }
 
 async fn executer(commande: Commande) -> ExitCode {

@@ -23,6 +23,7 @@ mod declare;
 mod decode;
 mod link;
 mod publisher;
+mod reader;
 
 use link::Link;
 use publisher::Publisher;

@@ -1,6 +1,7 @@
 //! What both databases share: how rows are encoded, and what is put in order before it is written.
 
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, BTreeSet, HashSet},
     time::Duration,
 };
@@ -14,53 +15,53 @@ use crate::{FailureRow, InputKind, InputRow, JournalRow, Mark, StateWrite, Store
 
 /// An envelope without its body, as the outbox keeps it.
 #[derive(Serialize, Deserialize)]
-struct Head {
-    id: String,
-    source: String,
+struct Head<'a> {
+    id: Cow<'a, str>,
+    source: Cow<'a, str>,
     #[serde(rename = "type")]
-    message_type: String,
+    message_type: Cow<'a, str>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    subject: Option<String>,
+    subject: Option<Cow<'a, str>>,
     time: DateTime<Utc>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sequence: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    correlation_id: Option<String>,
+    correlation_id: Option<Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    causation_id: Option<String>,
+    causation_id: Option<Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    traceparent: Option<String>,
+    traceparent: Option<Cow<'a, str>>,
 }
 
 /// Encodes an envelope's attributes.
 pub(crate) fn head(envelope: &Envelope) -> Result<String, StoreError> {
     let head = Head {
-        id: envelope.id.clone(),
-        source: envelope.source.clone(),
-        message_type: envelope.message_type.clone(),
-        subject: envelope.subject.clone(),
+        id: Cow::Borrowed(&envelope.id),
+        source: Cow::Borrowed(&envelope.source),
+        message_type: Cow::Borrowed(&envelope.message_type),
+        subject: envelope.subject.as_deref().map(Cow::Borrowed),
         time: envelope.time,
         sequence: envelope.sequence,
-        correlation_id: envelope.correlation_id.clone(),
-        causation_id: envelope.causation_id.clone(),
-        traceparent: envelope.traceparent.clone(),
+        correlation_id: envelope.correlation_id.as_deref().map(Cow::Borrowed),
+        causation_id: envelope.causation_id.as_deref().map(Cow::Borrowed),
+        traceparent: envelope.traceparent.as_deref().map(Cow::Borrowed),
     };
     serde_json::to_string(&head).map_err(|e| StoreError::Data(Box::new(e)))
 }
 
 /// Puts an envelope together again.
 pub(crate) fn envelope(head: &str, data: Vec<u8>) -> Result<Envelope, StoreError> {
-    let head: Head = serde_json::from_str(head).map_err(StoreError::fatal)?;
+    let head: Head<'_> = serde_json::from_str(head).map_err(StoreError::fatal)?;
     Ok(Envelope {
-        id: head.id,
-        source: head.source,
-        message_type: head.message_type,
-        subject: head.subject,
+        id: head.id.into_owned(),
+        source: head.source.into_owned(),
+        message_type: head.message_type.into_owned(),
+        subject: head.subject.map(Cow::into_owned),
         time: head.time,
         sequence: head.sequence,
-        correlation_id: head.correlation_id,
-        causation_id: head.causation_id,
-        traceparent: head.traceparent,
+        correlation_id: head.correlation_id.map(Cow::into_owned),
+        causation_id: head.causation_id.map(Cow::into_owned),
+        traceparent: head.traceparent.map(Cow::into_owned),
         data,
     })
 }
@@ -84,9 +85,14 @@ pub(crate) fn kind_of(text: &str) -> Result<InputKind, StoreError> {
     }
 }
 
-/// For each mark in order, whether it is new: it was inserted, and it is the first of its kind.
-pub(crate) fn fresh(marks: &[Mark], mut inserted: HashSet<Mark>) -> Vec<bool> {
-    marks.iter().map(|mark| inserted.remove(mark)).collect()
+/// For each mark in order, whether it is new: it was inserted, as all were unless some are given,
+/// and it is the first of its kind.
+pub(crate) fn fresh(marks: &[Mark], inserted: Option<HashSet<Mark>>) -> Vec<bool> {
+    if let Some(mut some) = inserted {
+        return marks.iter().map(|mark| some.remove(mark)).collect();
+    }
+    let mut seen = HashSet::with_capacity(marks.len());
+    marks.iter().map(|mark| seen.insert(mark)).collect()
 }
 
 /// The ids of some leased rows, by lease.

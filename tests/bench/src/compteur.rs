@@ -1,7 +1,7 @@
 //! The service that is measured: a whole service of the frame, with next to no business. Each
 //! message counts one in the state of its dossier and publishes one fact.
 
-use contracts::{incoming, messages::TacheFaite};
+use contracts::{incoming, messages::PanneClose};
 use kernel::Fault;
 use serde::{Deserialize, Serialize};
 use service::{AskKind, Attempt, Context, Decision, Equipment, Input, Refusal, Repeat, Service};
@@ -65,7 +65,7 @@ impl Service for Compteur {
             Input::Message { .. } => {
                 let n = state.map_or(0, |compte| compte.n) + 1;
                 let fait =
-                    TacheFaite { tache: cx.id("effet"), faite_par: messages::remplissage_effet() };
+                    PanneClose { panne: cx.id("effet"), issue: messages::remplissage_effet() };
                 Ok(Decision::next(Compte { n }).publish(&fait))
             }
             Input::Answer { .. } | Input::Wake { .. } | Input::Event(()) => {

@@ -3,7 +3,7 @@
 
 use contracts::{
     DossierId, Envelope, Flux, Message,
-    messages::{CandidatureRetiree, TacheFaite},
+    messages::{CandidatureRetiree, PanneClose},
 };
 use kernel::Clock;
 use lapin::{
@@ -16,7 +16,7 @@ const CORPS: usize = 600;
 /// Who publishes them.
 const SOURCE: &str = "ds-intake";
 /// What a message that comes in has besides its filling, and one that goes out.
-const AUTOUR: [usize; 2] = [42, 65];
+const AUTOUR: [usize; 2] = [42, 59];
 
 /// The filling of a message that comes in.
 fn remplissage() -> String {
@@ -39,7 +39,7 @@ pub(crate) fn entree(run: &str, n: u64, dossiers: u64, ecart: u64) -> Envelope {
 
 /// The routing keys of what goes in and of what comes out.
 pub(crate) const CLE_ENTREE: &str = CandidatureRetiree::TYPE;
-pub(crate) const CLE_EFFET: &str = TacheFaite::TYPE;
+pub(crate) const CLE_EFFET: &str = PanneClose::TYPE;
 
 /// The exchange of both, under the bench's prefix.
 pub(crate) fn echange(prefixe: &str) -> String {
@@ -80,7 +80,7 @@ mod tests {
     fn bodies_have_their_size() {
         let body = entree("essai", 12, 10_000, 1).data.len();
         assert!((CORPS - 10..=CORPS + 10).contains(&body), "{body}");
-        let effet = TacheFaite { tache: uuid::Uuid::nil(), faite_par: remplissage_effet() };
+        let effet = PanneClose { panne: uuid::Uuid::nil(), issue: remplissage_effet() };
         let body = serde_json::to_vec(&effet).expect("encodes").len();
         assert!((CORPS - 10..=CORPS + 10).contains(&body), "{body}");
     }

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use contracts::{Flux, Message, messages::TacheFaite};
+use contracts::{Flux, Message, messages::PanneClose};
 use service::EngineConfig;
 use store::{OutboxRow, Writes};
 
@@ -89,11 +89,11 @@ fn ligne(n: u64) -> OutboxRow {
     let mut envelope = messages::entree("relay", n, DOSSIERS, 1);
     let id = kernel::derive_id(&["relay", &envelope.id, &n.to_string()]);
     envelope.id = id.to_string();
-    TacheFaite::TYPE.clone_into(&mut envelope.message_type);
+    PanneClose::TYPE.clone_into(&mut envelope.message_type);
     OutboxRow {
         id,
         exchange: Flux::Evenements.exchange().to_owned(),
-        routing_key: TacheFaite::TYPE.to_owned(),
+        routing_key: PanneClose::TYPE.to_owned(),
         mandatory: false,
         envelope,
     }

@@ -19,9 +19,8 @@ use std::{
     time::Duration,
 };
 
-use async_trait::async_trait;
 use backon::ExponentialBackoff;
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt};
 use kernel::{Tasks, failpoint};
 use lapin::{
     Channel,
@@ -41,92 +40,14 @@ use super::{
     declare,
     decode::Reading,
     link::{LONGEST_PAUSE, chain, patiently, pauses},
+    reader::{Command, RabbitConsumer, Signal, TAG_BITS},
 };
-use crate::{BusError, Consumer, Delivery, QueueSpec, is_dead_letter_queue};
+use crate::{BusError, Delivery, QueueSpec, is_dead_letter_queue};
 
-/// A tag is (generation of the channel, the broker's delivery tag).
-const TAG_BITS: u32 = 40;
+/// Deliveries handed over together.
+const TOGETHER: usize = 256;
 /// Longest wait for a channel to close; the broker gives back what it held in any case.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
-
-/// What the actor tells the service.
-enum Signal {
-    Delivery(Box<Delivery>),
-    Lost,
-    Back,
-}
-
-/// What the service tells the actor.
-enum Command {
-    Ack(Vec<u64>),
-    Release(Vec<u64>),
-    Reopen,
-}
-
-/// The service's end.
-pub(super) struct RabbitConsumer {
-    signals: mpsc::UnboundedReceiver<Signal>,
-    commands: mpsc::UnboundedSender<Command>,
-    generation: Arc<AtomicU64>,
-    connected: bool,
-}
-
-#[async_trait]
-impl Consumer for RabbitConsumer {
-    async fn next_batch(&mut self, max: usize) -> Result<Vec<Delivery>, BusError> {
-        let mut batch = Vec::new();
-        let mut next = self.signals.recv().await;
-        loop {
-            match next {
-                None if batch.is_empty() => return Err(BusError::Closed),
-                None => return Ok(batch),
-                // What was taken before is void with its connection.
-                Some(Signal::Lost) => {
-                    self.connected = false;
-                    // An actor that is gone shows at the next call.
-                    let _ = self.commands.send(Command::Reopen);
-                    return Ok(Vec::new());
-                }
-                Some(Signal::Back) => {
-                    self.connected = true;
-                    return Ok(Vec::new());
-                }
-                Some(Signal::Delivery(delivery)) if self.is_present(delivery.tag) => {
-                    batch.push(*delivery);
-                }
-                Some(Signal::Delivery(_)) => {}
-            }
-            next = if batch.is_empty() {
-                self.signals.recv().await
-            } else if batch.len() < max {
-                match self.signals.try_recv() {
-                    Ok(signal) => Some(signal),
-                    Err(_) => return Ok(batch),
-                }
-            } else {
-                return Ok(batch);
-            };
-        }
-    }
-
-    async fn ack(&mut self, tags: &[u64]) -> Result<(), BusError> {
-        self.commands.send(Command::Ack(tags.to_vec())).map_err(|_| BusError::Closed)
-    }
-
-    async fn release(&mut self, tags: &[u64]) -> Result<(), BusError> {
-        self.commands.send(Command::Release(tags.to_vec())).map_err(|_| BusError::Closed)
-    }
-
-    fn connected(&self) -> bool {
-        self.connected
-    }
-}
-
-impl RabbitConsumer {
-    fn is_present(&self, tag: u64) -> bool {
-        tag >> TAG_BITS == self.generation.load(Ordering::Acquire)
-    }
-}
 
 /// Opens the queue once, so that a wrong topology is known at once, then hands it to an actor.
 pub(super) async fn consume(
@@ -150,7 +71,7 @@ pub(super) async fn consume(
     };
     let session = actor.open().await?;
     tasks.spawn(actor.run(session));
-    Ok(RabbitConsumer { signals: received, commands, generation, connected: true })
+    Ok(RabbitConsumer::new(received, commands, generation))
 }
 
 struct Actor {
@@ -288,15 +209,10 @@ impl Actor {
                     None => return End::Over,
                 },
                 delivered = session.stream.next() => match delivered {
-                    Some(Ok(delivery)) => {
-                        session.unsettled.insert(delivery.delivery_tag);
-                        session.is_suspect = false;
-                        session.check_at = Instant::now() + self.shared.silence;
-                        let read = self.read(delivery);
-                        if self.signals.send(Signal::Delivery(Box::new(read))).is_err() {
-                            return End::Over;
-                        }
-                    }
+                    Some(Ok(delivery)) => match self.hand_over(session, delivery) {
+                        None => {}
+                        Some(end) => return end,
+                    },
                     Some(Err(_)) | None => return End::Lost,
                 },
                 () = sleep_until(session.check_at) => {
@@ -312,6 +228,30 @@ impl Actor {
                 }
             }
         }
+    }
+
+    /// Hands over what was delivered, with what else has come meanwhile; says when that is the end.
+    fn hand_over(&self, session: &mut Session, first: AmqpDelivery) -> Option<End> {
+        session.is_suspect = false;
+        session.check_at = Instant::now() + self.shared.silence;
+        let mut deliveries = Vec::new();
+        let mut next = Some(Some(Ok(first)));
+        let end = loop {
+            match next {
+                Some(Some(Ok(delivery))) => {
+                    session.unsettled.insert(delivery.delivery_tag);
+                    deliveries.push(self.read(delivery));
+                }
+                Some(Some(Err(_)) | None) => break Some(End::Lost),
+                None => break None,
+            }
+            if deliveries.len() == TOGETHER {
+                break None;
+            }
+            next = session.stream.next().now_or_never();
+        };
+        let taken = self.signals.send(Signal::Deliveries(deliveries));
+        if taken.is_err() { Some(End::Over) } else { end }
     }
 
     /// Judges a silent session. One whose service is at work is left alone: its messages are

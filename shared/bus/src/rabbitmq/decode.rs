@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use contracts::{Envelope, Flux};
 use lapin::{
     BasicProperties,
-    types::{AMQPValue, FieldTable, ShortString},
+    types::{AMQPValue, FieldTable, LongString, ShortString},
 };
 
 use crate::{
@@ -94,31 +94,31 @@ pub(super) fn properties(
     user: Option<&str>,
 ) -> Option<BasicProperties> {
     let mut headers = FieldTable::default();
-    let mut put = |name: &str, value: Option<String>| -> Option<()> {
+    let mut put = |name: &'static str, value: Option<LongString>| {
         if let Some(value) = value {
-            headers.insert(short(name)?, AMQPValue::LongString(value.into()));
+            headers.insert(name.into(), AMQPValue::LongString(value));
         }
-        Some(())
     };
     let time = envelope.time.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true);
+    let optional = |text: &Option<String>| text.clone().map(LongString::from);
     let attributes = [
-        ("specversion", Some("1.0".to_owned())),
-        ("id", Some(envelope.id.clone())),
-        ("source", Some(envelope.source.clone())),
-        ("type", Some(envelope.message_type.clone())),
-        ("subject", envelope.subject.clone()),
-        ("time", Some(time)),
-        ("sequence", envelope.sequence_text()),
-        ("correlationid", envelope.correlation_id.clone()),
-        ("causationid", envelope.causation_id.clone()),
-        ("traceparent", envelope.traceparent.clone()),
-        ("dataschema", Some(envelope.dataschema())),
+        ("cloudEvents_specversion", Some("1.0".into())),
+        ("cloudEvents_id", Some(envelope.id.as_str().into())),
+        ("cloudEvents_source", Some(envelope.source.as_str().into())),
+        ("cloudEvents_type", Some(envelope.message_type.as_str().into())),
+        ("cloudEvents_subject", optional(&envelope.subject)),
+        ("cloudEvents_time", Some(time.into())),
+        ("cloudEvents_sequence", envelope.sequence_text().map(LongString::from)),
+        ("cloudEvents_correlationid", optional(&envelope.correlation_id)),
+        ("cloudEvents_causationid", optional(&envelope.causation_id)),
+        ("cloudEvents_traceparent", optional(&envelope.traceparent)),
+        ("cloudEvents_dataschema", Some(envelope.dataschema().into())),
     ];
     for (name, value) in attributes {
-        put(&format!("{ATTRIBUTE}{name}"), value)?;
+        put(name, value);
     }
     if user.is_none() {
-        put(IDENTITY_HEADER, Some(identity.user()))?;
+        put(IDENTITY_HEADER, Some(identity.user().into()));
     }
     let mut properties = BasicProperties::default()
         .with_content_type("application/json".into())

@@ -74,7 +74,7 @@ impl Tables {
         let texts = marks.iter().flat_map(|m| [m.source.as_str(), m.id.as_str()]);
         write::storable(texts.chain(keys.iter().map(String::as_str)))?;
         let new = marks.iter().filter(|m| !self.inbox.contains(m)).cloned();
-        let fresh = rows::fresh(marks, new.collect());
+        let fresh = rows::fresh(marks, Some(new.collect()));
         let mut found = Found::Begun(Loaded { fresh, states: self.existing(keys) });
         let writes = loop {
             match decide(found) {

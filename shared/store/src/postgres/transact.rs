@@ -53,16 +53,21 @@ async fn load(
     }
     let mut sorted: Vec<&Mark> = marks.iter().collect();
     sorted.sort_by_key(|mark| (mark.day, &mark.source, &mark.id));
+    sorted.dedup();
+    // The marks that are new are told one by one only when some are not.
     let found = sqlx::query(
         "with marked as (
              insert into inbox (jour, source, id)
              select * from unnest($1::date[], $2::text[], $3::text[])
              on conflict do nothing
              returning jour, source, id),
+         counted as (select count(*) as n from marked),
          locked as (
              select key, version, body::text as body from state where key = any($4)
              order by key for no key update)
-         select jour, source, id, null::bigint, null::text from marked
+         select null::date, null::text, null::text, n, null::text from counted
+         union all
+         select jour, source, id, null, null from marked, counted where n < $5
          union all
          select null, null, key, version, body from locked",
     )
@@ -70,23 +75,24 @@ async fn load(
     .bind(writes::column(&sorted, |mark| mark.source.as_str()))
     .bind(writes::column(&sorted, |mark| mark.id.as_str()))
     .bind(keys)
+    .bind(i64::try_from(sorted.len()).map_err(StoreError::fatal_source)?)
     .fetch_all(conn)
     .await?;
-    let mut new = HashSet::with_capacity(marks.len());
-    let mut states = Vec::with_capacity(keys.len());
+    let mut some = HashSet::new();
+    let (mut inserted, mut states) = (0_i64, Vec::with_capacity(keys.len()));
     for row in found {
-        match row.try_get(0)? {
-            Some(day) => {
-                new.insert(Mark { day, source: row.try_get(1)?, id: row.try_get(2)? });
+        match (row.try_get(0)?, row.try_get(2)?) {
+            (Some(day), Some(id)) => {
+                some.insert(Mark { day, source: row.try_get(1)?, id });
             }
-            None => states.push(StateRow {
-                key: row.try_get(2)?,
-                version: row.try_get(3)?,
-                body: row.try_get(4)?,
-            }),
+            (None, Some(key)) => {
+                states.push(StateRow { key, version: row.try_get(3)?, body: row.try_get(4)? });
+            }
+            (_, None) => inserted = row.try_get(3)?,
         }
     }
-    Ok(Loaded { fresh: rows::fresh(marks, new), states })
+    let some = (usize::try_from(inserted) != Ok(sorted.len())).then_some(some);
+    Ok(Loaded { fresh: rows::fresh(marks, some), states })
 }
 
 /// Locks and reads more states. They come out of the one order, so that nobody waits for them: two
