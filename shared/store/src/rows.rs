@@ -85,14 +85,12 @@ pub(crate) fn kind_of(text: &str) -> Result<InputKind, StoreError> {
     }
 }
 
-/// For each mark in order, whether it is new: it was inserted, as all were unless some are given,
-/// and it is the first of its kind.
-pub(crate) fn fresh(marks: &[Mark], inserted: Option<HashSet<Mark>>) -> Vec<bool> {
-    if let Some(mut some) = inserted {
-        return marks.iter().map(|mark| some.remove(mark)).collect();
-    }
+/// For each mark in order, whether it is new: nobody had it, which is asked by its rank, and it is
+/// the first of its kind.
+pub(crate) fn fresh(marks: &[Mark], is_new: impl Fn(usize, &Mark) -> bool) -> Vec<bool> {
     let mut seen = HashSet::with_capacity(marks.len());
-    marks.iter().map(|mark| seen.insert(mark)).collect()
+    let ranked = marks.iter().enumerate();
+    ranked.map(|(rank, mark)| is_new(rank, mark) && seen.insert(mark)).collect()
 }
 
 /// The ids of some leased rows, by lease.

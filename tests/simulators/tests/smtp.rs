@@ -119,6 +119,25 @@ async fn an_attachment_of_no_type_is_refused_before_anything_is_sent() {
 }
 
 #[tokio::test]
+async fn attachments_that_are_not_made_to_the_end_are_made_again() {
+    let tasks = Tasks::new();
+    let server = SmtpSimule::start(clock(), &tasks, 0).await.expect("starts");
+    let (mailer, courriel, id) = (mailer(&server, 5000), attestation(), derive_id(&["a"]));
+    let sent = mailer.send_making(id, &courriel, || panic!("a font without glyphs")).await;
+    let fault = sent.expect_err("interrupted");
+    assert!(matches!(&fault, Fault::Transient { .. }), "{fault:?}");
+    assert_eq!(fault.code(), "courriel-interrompu");
+    let wrong = || Err(Fault::permanent("sans-planning", std::fmt::Error));
+    let refused = mailer.send_making(id, &courriel, wrong).await.expect_err("its own fault");
+    assert_eq!(refused.code(), "sans-planning");
+    assert_eq!(server.compte().recus, 0, "nothing leaves without its files");
+    let (nom, type_mime) = ("x.pdf".to_owned(), "application/pdf".to_owned());
+    let made = move || Ok(vec![Fichier { nom, type_mime, octets: b"%PDF".to_vec() }]);
+    mailer.send_making(id, &courriel, made).await.expect("sent");
+    assert_eq!(server.mails().pop().expect("one mail").pieces[0].contenu, b"%PDF");
+}
+
+#[tokio::test]
 async fn each_fault_has_its_class_and_the_next_mail_passes() {
     let tasks = Tasks::new();
     let server = SmtpSimule::start(clock(), &tasks, 0).await.expect("starts");

@@ -15,9 +15,7 @@ use super::{
     fold::{Outcome, Shared},
     follow::Batch,
     item::{INBOX_DAYS, Item},
-    keys_of, marks_of,
-    memo::Memo,
-    sortie,
+    keys_of, marks_of, sortie,
 };
 use crate::api::{Attempt, Service};
 
@@ -82,8 +80,7 @@ impl<S: Service> Lot<S> {
         follow: bool,
         run: impl FnOnce(&mut dyn FnMut(Found) -> Step) -> T,
     ) -> (T, Vec<Issue>) {
-        let memo = Memo::default();
-        let shared = Shared { now, config, referentiel, traceparent: None, memo: &memo };
+        let shared = Shared { now, config, referentiel, traceparent: None };
         let mut batch = Batch::new(&self.0, &shared, follow, None);
         let done = run(&mut |found| batch.step(found));
         let issues = batch.ended().map(|(item, outcome)| Issue {

@@ -14,9 +14,8 @@ use uuid::Uuid;
 
 use super::{
     item::{Bad, Item, Ready, Settle},
-    memo::{Held, Memo},
     sortie::{announce, announce_closed, ask_row, effect_id, follow_task, input_row, outbox_row},
-    stored::Stored,
+    stored::{Stored, parse_state},
 };
 use crate::api::{AskKind, Context, Decision, Effect, Etape, Input, Outgoing, Service};
 
@@ -27,8 +26,6 @@ struct Slot<S: Service> {
     vus: BTreeMap<String, u64>,
     state: Option<S::State>,
     dirty: bool,
-    /// Size of its body in the store.
-    bytes: usize,
 }
 
 /// What became of one input.
@@ -66,7 +63,6 @@ pub(crate) struct Shared<'a, S: Service> {
     pub referentiel: &'a Referentiel,
     /// Trace context of what is published; `None` passes the cause's on.
     pub traceparent: Option<String>,
-    pub memo: &'a Memo<S>,
 }
 
 /// An input that a decision gave to another state of the service.
@@ -102,7 +98,7 @@ impl<'a, S: Service> Folder<'a, S> {
 
     pub(super) fn load(&mut self, states: Vec<store::StateRow>) {
         for row in states {
-            match self.shared.memo.read(&row) {
+            match parse_state::<S>(&row.body) {
                 Ok(stored) => {
                     let slot = Slot {
                         expected: Some(row.version),
@@ -110,7 +106,6 @@ impl<'a, S: Service> Folder<'a, S> {
                         vus: stored.vus,
                         state: Some(stored.s),
                         dirty: false,
-                        bytes: row.body.len(),
                     };
                     self.slots.insert(row.key, slot);
                 }
@@ -236,7 +231,6 @@ impl<'a, S: Service> Folder<'a, S> {
             vus: BTreeMap::new(),
             state: None,
             dirty: false,
-            bytes: 0,
         });
         slot.version += 1;
         slot.state = Some(state);
@@ -345,31 +339,24 @@ impl<'a, S: Service> Folder<'a, S> {
         self.writes.outbox.push(announce_closed(S::NAME, id, issue, self.shared.now));
     }
 
-    /// What is written, and the states as they are once it is.
-    pub(super) fn finish(mut self) -> (Writes, Vec<Held<S>>) {
+    pub(super) fn finish(mut self) -> Writes {
         self.writes.inputs.extend(self.told.into_iter().map(|told| told.row));
-        let mut held = Vec::with_capacity(self.slots.len());
         for (key, slot) in self.slots {
-            let Slot { expected, version, vus, state: Some(s), dirty, mut bytes } = slot else {
+            if !slot.dirty {
                 continue;
-            };
-            let stored = Stored { v: S::STATE_VERSION, vus, s };
-            if dirty {
-                let etape = S::etape(&stored.s).map(|etape| match etape {
-                    Etape::Attente(nom) => store::Etape { nom, depuis: Some(self.shared.now) },
-                    Etape::Acquise(nom) => store::Etape { nom, depuis: None },
-                });
-                let body = stored.text();
-                bytes = body.len();
-                self.writes.states.push(StateWrite {
-                    key: key.clone(),
-                    expected,
-                    version,
-                    body,
-                    etape,
-                });
             }
-            held.push(Held { key, version, bytes, stored });
+            let etape = slot.state.as_ref().and_then(S::etape).map(|etape| match etape {
+                Etape::Attente(nom) => store::Etape { nom, depuis: Some(self.shared.now) },
+                Etape::Acquise(nom) => store::Etape { nom, depuis: None },
+            });
+            let stored = Stored { v: S::STATE_VERSION, vus: slot.vus, s: slot.state };
+            self.writes.states.push(StateWrite {
+                key,
+                expected: slot.expected,
+                version: slot.version,
+                body: stored.text(),
+                etape,
+            });
         }
         self.writes.states.sort_by(|a, b| a.key.cmp(&b.key));
         for (wake, row) in self.wakes {
@@ -378,7 +365,7 @@ impl<'a, S: Service> Folder<'a, S> {
                 None => self.writes.cancel_wakes.push(wake),
             }
         }
-        (self.writes, held)
+        self.writes
     }
 }
 

@@ -9,7 +9,6 @@ use super::{
     fold::{Folder, Outcome, Shared, Told},
     item::{Bad, Item},
     keys_of,
-    memo::Held,
 };
 use crate::api::Service;
 
@@ -30,8 +29,6 @@ pub(crate) struct Batch<'a, S: Service> {
     reads: usize,
     outcomes: Vec<Outcome>,
     followers: Vec<Outcome>,
-    /// The states, as they are once this is committed.
-    held: Vec<Held<S>>,
 }
 
 impl<'a, S: Service> Batch<'a, S> {
@@ -55,7 +52,6 @@ impl<'a, S: Service> Batch<'a, S> {
             reads: 0,
             outcomes: Vec::new(),
             followers: Vec::new(),
-            held: Vec::new(),
         }
     }
 
@@ -77,14 +73,7 @@ impl<'a, S: Service> Batch<'a, S> {
             return Step::Read(keys);
         }
         let folder = std::mem::replace(&mut self.folder, Folder::new(self.shared));
-        let (writes, held) = folder.finish();
-        self.held = held;
-        Step::Write(Box::new(writes))
-    }
-
-    /// What is in the store now that this is committed.
-    pub(crate) fn take_held(&mut self) -> Vec<Held<S>> {
-        std::mem::take(&mut self.held)
+        Step::Write(Box::new(folder.finish()))
     }
 
     /// Decides what is told to states that were read; the keys of those to read before it goes on.

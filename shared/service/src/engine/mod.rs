@@ -11,7 +11,6 @@ mod fold;
 mod follow;
 mod inputs;
 mod item;
-mod memo;
 mod refus;
 mod relay;
 mod replay;
@@ -37,7 +36,6 @@ use self::{
     fold::{Outcome, Shared},
     follow::Batch,
     item::Item,
-    memo::Memo,
     refus::Refus,
 };
 use crate::{api::Service, config::EngineConfig, metrics::Metrics, telemetry};
@@ -88,8 +86,6 @@ pub(crate) struct Engine<S: Service> {
     envois: Envois,
     /// What the broker refuses at the moment.
     refus: Refus,
-    /// States that need not be parsed again.
-    memo: Memo<S>,
     settings: EngineConfig,
 }
 
@@ -126,7 +122,6 @@ impl<S: Service> Engine<S> {
             turn: Mutex::new(()),
             envois: Envois::new(),
             refus: Refus::default(),
-            memo: Memo::default(),
             settings: parts.settings,
         }
     }
@@ -231,7 +226,6 @@ impl<S: Service> Engine<S> {
             config: &self.config,
             referentiel: &self.referentiel,
             traceparent: telemetry::traceparent(),
-            memo: &self.memo,
         };
         let mut batch = Batch::new(items, &shared, part.follow, refused);
         let mut follows = Follows::default();
@@ -247,7 +241,6 @@ impl<S: Service> Engine<S> {
                 }
             })
             .await?;
-        self.memo.keep(batch.take_held());
         self.note_back();
         self.ring(follows, embarked.map(Embarked::into_rows).unwrap_or_default());
         self.metrics.processed(started.elapsed());

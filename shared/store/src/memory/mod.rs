@@ -73,8 +73,7 @@ impl Tables {
     ) -> Result<(), StoreError> {
         let texts = marks.iter().flat_map(|m| [m.source.as_str(), m.id.as_str()]);
         write::storable(texts.chain(keys.iter().map(String::as_str)))?;
-        let new = marks.iter().filter(|m| !self.inbox.contains(m)).cloned();
-        let fresh = rows::fresh(marks, Some(new.collect()));
+        let fresh = rows::fresh(marks, |_, mark| !self.inbox.contains(mark));
         let mut found = Found::Begun(Loaded { fresh, states: self.existing(keys) });
         let writes = loop {
             match decide(found) {

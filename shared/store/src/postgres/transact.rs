@@ -91,8 +91,9 @@ async fn load(
             (_, None) => inserted = row.try_get(3)?,
         }
     }
-    let some = (usize::try_from(inserted) != Ok(sorted.len())).then_some(some);
-    Ok(Loaded { fresh: rows::fresh(marks, some), states })
+    let all = usize::try_from(inserted) == Ok(sorted.len());
+    let fresh = rows::fresh(marks, |_, mark| all || some.contains(mark));
+    Ok(Loaded { fresh, states })
 }
 
 /// Locks and reads more states. They come out of the one order, so that nobody waits for them: two

@@ -1,9 +1,9 @@
 //! What the only connection of a store knows: of the states, what it wrote last is what is there,
 //! and need not be read again; the budgets are nobody else's, and need not be written.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
-use crate::{Loaded, Mark, StateRow, Writes, budgets::Budgets};
+use crate::{Loaded, Mark, StateRow, Writes, budgets::Budgets, rows};
 
 /// Bytes of the states that are remembered; above, all are forgotten.
 const LIMIT: usize = 16 << 20;
@@ -20,8 +20,7 @@ impl Known {
     /// with one that is not is a conflict, and is then read.
     pub(super) fn load(&self, marks: &[Mark], keys: &[String]) -> Option<Loaded> {
         let states = keys.iter().map(|key| self.states.get(key).cloned()).collect::<Option<_>>()?;
-        let mut seen = HashSet::with_capacity(marks.len());
-        Some(Loaded { fresh: marks.iter().map(|mark| seen.insert(mark)).collect(), states })
+        Some(Loaded { fresh: rows::fresh(marks, |_, _| true), states })
     }
 
     /// Remembers what was written.

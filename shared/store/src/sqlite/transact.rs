@@ -16,7 +16,7 @@ use super::{
     lot::Lot,
     params,
 };
-use crate::{Decide, Found, Loaded, Mark, StateRow, Step, StoreError};
+use crate::{Decide, Found, Loaded, Mark, StateRow, Step, StoreError, rows};
 
 pub(super) async fn run(
     conn: &mut SqliteConnection,
@@ -98,7 +98,7 @@ async fn read(
     let mut states = Vec::new();
     let mut known = HashSet::new();
     if !marks.is_empty() || !keys.is_empty() {
-        let rows = sqlx::query(
+        let found = sqlx::query(
             "select null, key, version, body from state
              where key in (select value from json_each(?1))
              union all
@@ -111,10 +111,10 @@ async fn read(
         .bind(params::marks(marks)?)
         .fetch_all(conn)
         .await?;
-        for row in rows {
+        for row in found {
             match row.try_get::<Option<i64>, _>(0)? {
-                Some(index) => {
-                    known.insert(usize::try_from(index).map_err(StoreError::fatal_source)?);
+                Some(rank) => {
+                    known.insert(usize::try_from(rank).map_err(StoreError::fatal_source)?);
                 }
                 None => states.push(StateRow {
                     key: row.try_get(1)?,
@@ -124,11 +124,6 @@ async fn read(
             }
         }
     }
-    let mut seen = HashSet::with_capacity(marks.len());
-    let fresh = marks
-        .iter()
-        .enumerate()
-        .map(|(index, mark)| !known.contains(&index) && seen.insert(mark))
-        .collect();
+    let fresh = rows::fresh(marks, |rank, _| !known.contains(&rank));
     Ok(Loaded { fresh, states })
 }
