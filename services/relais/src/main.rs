@@ -85,7 +85,7 @@ async fn executer(commande: Commande) -> ExitCode {
             Err(service::StartError::Config(text)) => usage(&text),
             Err(error) => fail(&error),
         },
-        Commande::Rpps(commande) => match rpps::rpps(&commande) {
+        Commande::Rpps(commande) => match rpps::rpps(commande).await {
             Ok(code) => code,
             Err(rpps::RppsError::Usage(text)) => usage(&text),
             Err(error @ rpps::RppsError::Refus(_)) => fail(&error),

@@ -1,11 +1,16 @@
-//! `relais rpps` as a process: what it writes, and how it refuses.
+//! `relais rpps` as a process: what it writes, how it refuses, and what an operator insists on.
+
+mod commun;
 
 use std::{
     fs,
     path::Path,
     process::{Command, Output},
+    thread,
+    time::{Duration, Instant},
 };
 
+use commun::{Service, erreurs, texte};
 use serde_json::Value;
 
 const VEILLE: &str = "PS_LibreAcces_Personne_activite_202601050000.txt";
@@ -124,4 +129,75 @@ fn a_damaged_digest_is_refused() {
     fs::write(dossier.join("condense"), &octets[..octets.len() / 2]).expect("written");
     let (status, text) = refus(&rpps(dossier, &["diff", "condense", LENDEMAIN]));
     assert_eq!((status, text.contains("condensé abîmé")), (Some(1), true), "{text}");
+}
+
+/// Waits until it is so.
+fn attendre(what: &str, mut so: impl FnMut() -> bool) {
+    let limit = Instant::now() + Duration::from_mins(1);
+    while !so() {
+        assert!(Instant::now() < limit, "never: {what}");
+        thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// Whether a small file of a folder says a word.
+fn dit(folder: &Path, word: &str) -> bool {
+    fs::read_dir(folder).expect("a folder").any(|entry| {
+        let entry = entry.expect("an entry");
+        match entry.metadata() {
+            Ok(data) if data.is_dir() => dit(&entry.path(), word),
+            Ok(data) if data.len() < 10_000 => {
+                fs::read(entry.path()).is_ok_and(|b| String::from_utf8_lossy(&b).contains(word))
+            }
+            Ok(_) | Err(_) => false,
+        }
+    })
+}
+
+#[test]
+fn an_operator_insists_on_a_file_that_differs_too_much() {
+    let dossier = tempfile::tempdir().expect("a folder");
+    let faits = dossier.path().join("faits");
+    let made = ["generate", "--out", "faits", "--lignes", "3000", "--changements", "900", "--json"];
+    json(&rpps(dossier.path(), &made));
+    let (depot, data) = (dossier.path().join("depot"), dossier.path().join("donnees"));
+    for folder in [&depot, &data] {
+        fs::create_dir(folder).expect("a folder");
+    }
+    let deposer = |nom: &str| fs::rename(faits.join(nom), depot.join(nom)).expect("dropped");
+    deposer(VEILLE);
+    let tables = format!(
+        "[rpps-flux]\nrepertoire = {depot:?}\nreessai_s = 1\n\
+         cle_pseudonymes = \"cle-fictive-des-pseudonymes-des-essais\"\n"
+    );
+    let demarrer = || Service::demarrer("rpps-flux", &data, &tables);
+    let insister = |service: &Service, options: &[&str]| {
+        service.relais(&[&["rpps", "integrate", LENDEMAIN], options].concat())
+    };
+    let motif = ["--motif", "fermeture annoncée de cabinets"];
+    let force = [&["--force"][..], &motif].concat();
+    let service = demarrer();
+    attendre("the first file is integrated", || dit(&data, VEILLE));
+    let early = insister(&service, &force);
+    assert_eq!(early.status.code(), Some(1));
+    assert!(erreurs(&early).contains("n'est pas un fichier que rpps-flux a refusé"));
+    for wrong in [&motif[..], &["--force"], &["--force", "--motif", " "]] {
+        assert_eq!(insister(&service, wrong).status.code(), Some(64), "{wrong:?}");
+    }
+    drop(service);
+    deposer(LENDEMAIN);
+    // A start reads what was dropped.
+    let service = demarrer();
+    let mut done = None;
+    attendre("the second file is refused, then integrated", || {
+        done = Some(insister(&service, &force));
+        done.as_ref().is_some_and(|output| output.status.success())
+    });
+    assert_eq!(texte(&done.expect("an output")), format!("{LENDEMAIN} est intégré\n"));
+    let journal = service.json(&["failures", "journal"]);
+    let lines = journal.as_array().expect("a list").iter();
+    let acted: Vec<_> = lines.filter(|l| l["action"] == "accepter-extraction").collect();
+    let [line] = acted.as_slice() else { panic!("{journal}") };
+    assert_eq!((&line["par"], &line["motif"]), (&"a.martin".into(), &motif[1].into()));
+    assert!(line["objet"].as_str().is_some_and(|o| o.contains(LENDEMAIN)), "{line}");
 }

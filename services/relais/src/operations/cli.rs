@@ -199,3 +199,19 @@ pub(crate) struct RdvReconcileArgs {
     #[command(flatten)]
     pub acces: Acces,
 }
+
+/// Options de `relais rpps integrate`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct RppsIntegrateArgs {
+    /// Nom du fichier refusé, tel que le service le dit.
+    #[arg(value_name = "FICHIER")]
+    pub fichier: String,
+    /// Accepte ses écarts : à dire, parce que tout ce qu'il ne montre plus est retiré.
+    #[arg(long, required = true)]
+    pub force: bool,
+    /// Pourquoi, gardé au journal.
+    #[arg(long, value_name = "MOTIF", value_parser = super::lire_motif)]
+    pub motif: String,
+    #[command(flatten)]
+    pub acces: Acces,
+}

@@ -1,5 +1,5 @@
-//! `relais failures`, `relais tasks` and `relais indemnite`: what an operator sees and does, through the authenticated
-//! routes of the running services. Nothing is decided here.
+//! `relais failures`, `tasks`, `indemnite`, `rdv` and `rpps integrate`: what an operator sees and
+//! does, through the authenticated routes of the running services. Nothing is decided here.
 
 pub(crate) mod cli;
 pub(crate) mod indemnites;
@@ -7,6 +7,7 @@ mod pannes;
 mod poste;
 mod rdv;
 mod rejeu;
+pub(crate) mod rpps;
 mod table;
 mod taches;
 

@@ -57,6 +57,20 @@ impl Poste {
         choisir(&acces.services, &connus).map_err(usage)?.into_iter().map(poste).collect()
     }
 
+    /// The one that a command speaks to: the service of that name, else the only one that is said.
+    pub(super) fn du_service(acces: &Acces, nom: &str) -> Result<Self, OperationError> {
+        let mut acces = acces.clone();
+        if acces.services.is_empty() {
+            acces.services.push(nom.to_owned());
+        }
+        let mut postes = Self::tous(&acces)?;
+        let known = postes.iter().position(|poste| poste.nom == nom);
+        let index = known
+            .or((postes.len() == 1).then_some(0))
+            .ok_or_else(|| OperationError::Usage(format!("--service {nom}=URL est attendu")))?;
+        Ok(postes.swap_remove(index))
+    }
+
     /// Reads JSON.
     pub(super) async fn lire<T: DeserializeOwned>(
         &self,

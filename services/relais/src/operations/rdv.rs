@@ -14,7 +14,7 @@ use service::Service;
 
 use super::{
     OperationError,
-    cli::{Acces, RdvLoginArgs, RdvReconcileArgs},
+    cli::{RdvLoginArgs, RdvReconcileArgs},
     poste::Poste,
     table::{dire, dire_json},
 };
@@ -29,7 +29,7 @@ pub(super) async fn login(args: RdvLoginArgs) -> Result<ExitCode, OperationError
     let usage = OperationError::Usage;
     let source = service::config::load(args.acces.config.as_deref()).map_err(usage)?;
     let (_, config) = service::config::parse::<RdvAgendaSync>(&source).map_err(usage)?;
-    let poste = poste(&args.acces)?;
+    let poste = Poste::du_service(&args.acces, RdvAgendaSync::NAME)?;
     let connexion = Connexion::new(&config, Clock::system()).map_err(usage)?;
     // Nobody else can have begun the attempt that ends here.
     let etat = bus::topology::generated().map_err(|e| OperationError::Refus(e.to_string()))?;
@@ -62,15 +62,6 @@ pub(super) async fn login(args: RdvLoginArgs) -> Result<ExitCode, OperationError
                 .to_owned(),
         )),
     }
-}
-
-fn poste(acces: &Acces) -> Result<Poste, OperationError> {
-    let mut postes = Poste::tous(acces)?;
-    let known = postes.iter().position(|p| p.nom == RdvAgendaSync::NAME);
-    let index = known.or((postes.len() == 1).then_some(0)).ok_or_else(|| {
-        OperationError::Usage(format!("--service {}=URL est attendu", RdvAgendaSync::NAME))
-    })?;
-    Ok(postes.swap_remove(index))
 }
 
 fn lire_code(etat: &Secret) -> Result<Secret, OperationError> {
@@ -132,7 +123,7 @@ async fn suivre(poste: &Poste, refus_avant: usize) -> Result<Issue, OperationErr
 
 /// `relais rdv reconcile`.
 pub(super) async fn reconcile(args: RdvReconcileArgs) -> Result<ExitCode, OperationError> {
-    let poste = poste(&args.acces)?;
+    let poste = Poste::du_service(&args.acces, RdvAgendaSync::NAME)?;
     let cles: Vec<String> = if args.lieux.is_empty() {
         vec![CLE_COMPTE.to_owned()]
     } else {

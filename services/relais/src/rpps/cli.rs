@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use crate::operations::cli::RppsIntegrateArgs;
+
 /// Ce que `relais rpps` sait faire.
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum RppsCommande {
@@ -13,6 +15,8 @@ pub(crate) enum RppsCommande {
     Digest(DigestArgs),
     /// Écrit deux extractions fictives, de deux jours, dont les différences sont connues.
     Generate(GenerateArgs),
+    /// Fait intégrer par rpps-flux un fichier qu'il refuse parce que trop de lignes diffèrent.
+    Integrate(RppsIntegrateArgs),
 }
 
 /// Options de `relais rpps diff`.

@@ -1,4 +1,4 @@
-//! `relais rpps`: daily extracts compared, condensed, or made up.
+//! `relais rpps`: daily extracts compared, condensed, made up, or integrated all the same.
 
 use std::{
     ffi::OsString,
@@ -23,6 +23,7 @@ use serde_json::json;
 
 pub(crate) mod cli;
 
+use crate::operations::{self, OperationError};
 use cli::{DiffArgs, DigestArgs, GenerateArgs, RppsCommande};
 
 /// Why nothing was compared or written.
@@ -36,12 +37,22 @@ pub(crate) enum RppsError {
     Refus(String),
 }
 
+impl From<OperationError> for RppsError {
+    fn from(error: OperationError) -> Self {
+        match error {
+            OperationError::Usage(text) => Self::Usage(text),
+            OperationError::Refus(text) => Self::Refus(text),
+        }
+    }
+}
+
 /// Runs one command; its result is the exit code.
-pub(crate) fn rpps(commande: &RppsCommande) -> Result<ExitCode, RppsError> {
+pub(crate) async fn rpps(commande: RppsCommande) -> Result<ExitCode, RppsError> {
     match commande {
-        RppsCommande::Diff(args) => comparer(args)?,
-        RppsCommande::Digest(args) => condenser(args)?,
-        RppsCommande::Generate(args) => generer(args)?,
+        RppsCommande::Diff(args) => comparer(&args)?,
+        RppsCommande::Digest(args) => condenser(&args)?,
+        RppsCommande::Generate(args) => generer(&args)?,
+        RppsCommande::Integrate(args) => return Ok(operations::rpps::integrer(args).await?),
     }
     Ok(ExitCode::SUCCESS)
 }

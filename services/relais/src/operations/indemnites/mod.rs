@@ -23,7 +23,6 @@ use serde_json::json;
 use self::cli::{CloturerArgs, CorrigerArgs, DocumentsArgs, EtatsArgs, IndemniteCommande};
 use super::{
     OperationError,
-    cli::Acces,
     poste::{Poste, Refus},
     table::{compte, dire, dire_json},
 };
@@ -43,18 +42,6 @@ pub(crate) async fn indemnite(commande: IndemniteCommande) -> Result<ExitCode, O
         IndemniteCommande::Import(args) => rapprochement::importer(args).await,
         IndemniteCommande::Corriger(args) => corriger(args).await,
         IndemniteCommande::Cloturer(args) => cloturer(args).await,
-    }
-}
-
-/// The service.
-fn poste(acces: &Acces) -> Result<Poste, OperationError> {
-    let mut acces = acces.clone();
-    if acces.services.is_empty() {
-        acces.services.push(SERVICE.to_owned());
-    }
-    match Poste::tous(&acces)?.pop() {
-        Some(poste) => Ok(poste),
-        None => Err(OperationError::Usage(format!("--service : « {SERVICE} » est attendu"))),
     }
 }
 
@@ -90,14 +77,14 @@ fn cpams(quels: &cli::Quels) -> Result<Vec<CodeCpam>, OperationError> {
 }
 
 async fn lister(args: EtatsArgs) -> Result<ExitCode, OperationError> {
-    let poste = poste(&args.quels.acces)?;
+    let poste = Poste::du_service(&args.quels.acces, SERVICE)?;
     let found = trouver(&poste, &cpams(&args.quels)?, args.mois).await?;
     rapprochement::montrer(&found, args.quels.acces.json);
     Ok(ExitCode::SUCCESS)
 }
 
 async fn refaire(args: DocumentsArgs) -> Result<ExitCode, OperationError> {
-    let poste = poste(&args.quels.acces)?;
+    let poste = Poste::du_service(&args.quels.acces, SERVICE)?;
     let found = trouver(&poste, &cpams(&args.quels)?, Some(args.mois)).await?;
     let (mut releves, mut faux) = (Vec::new(), Vec::new());
     for emis in found {
@@ -133,7 +120,7 @@ async fn refaire(args: DocumentsArgs) -> Result<ExitCode, OperationError> {
 }
 
 async fn corriger(args: CorrigerArgs) -> Result<ExitCode, OperationError> {
-    let poste = poste(&args.acces)?;
+    let poste = Poste::du_service(&args.acces, SERVICE)?;
     let cle = cle_medecin_mois(&args.rpps, args.mois.premier_jour());
     let champs = BTreeMap::from([
         ("ligne", args.ligne.to_string()),
@@ -163,7 +150,7 @@ async fn corriger(args: CorrigerArgs) -> Result<ExitCode, OperationError> {
 }
 
 async fn cloturer(args: CloturerArgs) -> Result<ExitCode, OperationError> {
-    let poste = poste(&args.acces)?;
+    let poste = Poste::du_service(&args.acces, SERVICE)?;
     let cle = cle_etat(&args.cpam);
     let ranks = async || match etat(&poste, &cle).await? {
         Some(State::Etat(etat)) => Ok::<_, Refus>(etat.rangs),

@@ -14,10 +14,11 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{
+    SERVICE,
     cli::ImportArgs,
     etat,
     fichier::{Issue, Retour, Retours, lire},
-    poste, sans_suite, suivre,
+    sans_suite, suivre,
 };
 use crate::operations::{
     OperationError,
@@ -96,7 +97,7 @@ pub(super) async fn importer(args: ImportArgs) -> Result<ExitCode, OperationErro
         OperationError::Usage(format!("{} : UTF-8 est attendu", args.fichier.display()))
     })?;
     let retours = lire(&text).map_err(|wrong| OperationError::Refus(wrong.join("\n")))?;
-    let poste = poste(&args.acces)?;
+    let poste = Poste::du_service(&args.acces, SERVICE)?;
     let a_dire = controler(&poste, retours).await?;
     let (new, known) =
         a_dire.iter().fold((0, 0), |(n, k), e| (n + e.nouvelles.len(), k + e.connues));
