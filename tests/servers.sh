@@ -7,6 +7,7 @@
 #                                    URLs, then obeys the orders read on its standard input (below)
 #   . tests/servers.sh               then: servers_start; ...; servers_stop
 #
+# RabbitMQ's schedulers do not wait busily, as its documentation advises where processors are shared.
 # PostgreSQL runs without fsync, which tests do not need; SERVERS_FSYNC=on keeps it, to measure.
 #
 # Sets AMQP_URL, AMQP_MGMT_URL and DATABASE_URL; with the RabbitMQ started here, AMQPS_URL as well,
@@ -236,6 +237,7 @@ _servers_amqp_env() {
         ERL_EPMD_PORT="$_amqp_epmd" ERL_EPMD_ADDRESS=127.0.0.1 \
         RABBITMQ_DIST_PORT="$_amqp_distribution" \
         RABBITMQ_NODENAME="relais-$_amqp_port@localhost" \
+        RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS="+sbwt none +sbwtdcpu none +sbwtdio none" \
         RABBITMQ_CONFIG_FILE="$home/rabbitmq.conf" \
         RABBITMQ_CONF_ENV_FILE="$home/env.conf" \
         RABBITMQ_ENABLED_PLUGINS_FILE="$home/enabled_plugins" \

@@ -1,5 +1,7 @@
 //! What a batch is given, and what it writes.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, NaiveDate, Utc};
 use uuid::Uuid;
 
@@ -57,8 +59,9 @@ pub struct StateWrite {
 pub struct Writes {
     /// At most one per key.
     pub states: Vec<StateWrite>,
-    /// Messages to publish; one that is there already may go out twice, under its one id.
-    pub outbox: Vec<OutboxRow>,
+    /// Messages to publish; one that is there already may go out twice, under its one id. Shared, so
+    /// that who writes them publishes them afterwards without a copy.
+    pub outbox: Arc<Vec<OutboxRow>>,
     /// The lease under which `outbox` is born, and its end: its writer publishes it from memory.
     /// A token below 0, where no claim's is. Without one, it is due at once.
     pub outbox_lease: Option<(i64, DateTime<Utc>)>,

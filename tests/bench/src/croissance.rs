@@ -81,9 +81,8 @@ async fn remplir(banc: &Banc, schema: &Schema) -> Result<(), Erreur> {
              from generate_series(1, {ETATS}) i"
         ),
         format!(
-            "insert into \"{nom}\".inbox (jour, source, id)
-             select (timestamptz 'now' at time zone 'UTC')::date - j, '/relais/ds-intake',
-                    gen_random_uuid()::text
+            "insert into \"{nom}\".inbox (jour, marque)
+             select (timestamptz 'now' at time zone 'UTC')::date - j, gen_random_uuid()
              from generate_series(0, {JOURS} - 1) j, generate_series(1, {MARQUES} / {JOURS})"
         ),
         format!("vacuum analyze \"{nom}\".state"),

@@ -76,9 +76,9 @@ async fn ecrire(banc: &Banc, schema: &Schema, n: u32) -> Result<(), Erreur> {
     let store = banc.store(schema).await?;
     let mut rest = u64::from(n);
     while rest > 0 {
-        let outbox = (0..rest.min(LOT)).map(|_| ligne(banc.suivant())).collect();
+        let outbox: Vec<_> = (0..rest.min(LOT)).map(|_| ligne(banc.suivant())).collect();
         rest -= rest.min(LOT);
-        let mut writes = Some(Writes { outbox, ..Writes::default() });
+        let mut writes = Some(Writes { outbox: outbox.into(), ..Writes::default() });
         store.transact(&[], &[], &mut |_| writes.take().unwrap_or_default()).await?;
     }
     store.close().await;

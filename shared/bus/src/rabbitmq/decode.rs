@@ -55,11 +55,8 @@ impl Reading<'_> {
         let (exchange, routing_key) =
             death.unwrap_or_else(|| (exchange.to_owned(), routing_key.to_owned()));
         let flux = exchange.strip_prefix(self.prefix).and_then(flux_of);
-        let said = headers
-            .filter(|_| self.identity_header)
-            .and_then(|headers| headers.inner().get(IDENTITY_HEADER).and_then(text_of));
         let user = if self.identity_header {
-            said.as_deref()
+            headers.and_then(|headers| headers.inner().get(IDENTITY_HEADER).and_then(text_of))
         } else {
             properties.user_id().as_ref().map(ShortString::as_str)
         };
@@ -142,32 +139,33 @@ pub(super) fn short(text: &str) -> Option<ShortString> {
     ShortString::try_new(text).ok()
 }
 
-fn text_of(value: &AMQPValue) -> Option<String> {
+fn text_of(value: &AMQPValue) -> Option<&str> {
     if let Some(text) = value.as_long_string() {
-        return String::from_utf8(text.as_bytes().to_vec()).ok();
+        return std::str::from_utf8(text.as_bytes()).ok();
     }
-    value.as_short_string().map(|text| text.as_str().to_owned())
+    value.as_short_string().map(ShortString::as_str)
 }
 
-fn binary(headers: Option<&FieldTable>, data: Vec<u8>) -> Raw {
+fn binary(headers: Option<&FieldTable>, data: Vec<u8>) -> Raw<'_> {
     let mut raw = Raw { data, ..Raw::default() };
     let Some(headers) = headers else { return raw };
     for (name, value) in headers.inner() {
         let Some(name) = name.as_str().strip_prefix(ATTRIBUTE) else { continue };
-        let attribute = match name {
-            "specversion" => &mut raw.specversion,
-            "id" => &mut raw.id,
-            "source" => &mut raw.source,
-            "type" => &mut raw.message_type,
-            "subject" => &mut raw.subject,
-            "time" => &mut raw.time,
-            "sequence" => &mut raw.sequence,
-            "correlationid" => &mut raw.correlation_id,
-            "causationid" => &mut raw.causation_id,
-            "traceparent" => &mut raw.traceparent,
-            _ => continue,
-        };
-        *attribute = text_of(value);
+        let text = text_of(value);
+        let owned = || text.map(str::to_owned);
+        match name {
+            "specversion" => raw.specversion = text,
+            "id" => raw.id = owned(),
+            "source" => raw.source = owned(),
+            "type" => raw.message_type = owned(),
+            "subject" => raw.subject = owned(),
+            "time" => raw.time = text,
+            "sequence" => raw.sequence = text,
+            "correlationid" => raw.correlation_id = owned(),
+            "causationid" => raw.causation_id = owned(),
+            "traceparent" => raw.traceparent = owned(),
+            _ => {}
+        }
     }
     raw
 }
@@ -216,5 +214,5 @@ fn first_death(headers: &FieldTable) -> Option<(String, String)> {
     let AMQPValue::FieldTable(oldest) = deaths.as_slice().last()? else { return None };
     let exchange = text_of(oldest.inner().get("exchange")?)?;
     let AMQPValue::FieldArray(keys) = oldest.inner().get("routing-keys")? else { return None };
-    Some((exchange, text_of(keys.as_slice().first()?)?))
+    Some((exchange.to_owned(), text_of(keys.as_slice().first()?)?.to_owned()))
 }

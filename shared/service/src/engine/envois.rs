@@ -1,7 +1,10 @@
 //! Rows of the outbox on their way from the commit that wrote them to the relay, without a claim:
 //! they are born under a lease of this process. If it dies they are claimed when the lease ends.
 
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, AtomicUsize, Ordering},
+};
 
 use chrono::{DateTime, Utc};
 use kernel::{Busy, Tasks};
@@ -42,7 +45,7 @@ impl Envois {
     }
 
     /// Has the outbox rows of a commit born under a lease until `until`, when there is room and
-    /// nobody stops; their copies are published once the commit is known to have succeeded.
+    /// nobody stops; they are published once the commit is known to have succeeded.
     pub(super) fn embark(
         &self,
         writes: &mut Writes,
@@ -56,8 +59,7 @@ impl Envois {
             return None;
         }
         let lease = self.token.fetch_sub(1, Ordering::Relaxed);
-        let copies = writes.outbox.iter().map(|row| Leased { lease, row: row.clone() });
-        let embarked = Embarked { envois: self, rows: copies.collect() };
+        let embarked = Embarked { envois: self, lease, rows: Arc::clone(&writes.outbox) };
         // Looked at after the places are taken: a relay that stops waits for them, or is not gone.
         if tasks.is_stopping() {
             return None;
@@ -80,13 +82,16 @@ impl Envois {
 /// Rows whose commit is not known to have succeeded; their places are given back when it did not.
 pub(super) struct Embarked<'a> {
     envois: &'a Envois,
-    rows: Vec<Leased<OutboxRow>>,
+    lease: i64,
+    rows: Arc<Vec<OutboxRow>>,
 }
 
 impl Embarked<'_> {
     /// The commit has succeeded: whoever takes the rows gives their places back.
     pub(super) fn into_rows(mut self) -> Vec<Leased<OutboxRow>> {
-        std::mem::take(&mut self.rows)
+        // The store has let go of them: nothing is copied.
+        let rows = Arc::unwrap_or_clone(std::mem::take(&mut self.rows));
+        rows.into_iter().map(|row| Leased { lease: self.lease, row }).collect()
     }
 }
 

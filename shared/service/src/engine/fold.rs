@@ -4,12 +4,13 @@
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
     panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
 };
 
 use bus::Origin;
 use chrono::{DateTime, Utc};
 use contracts::{Flux, Referentiel};
-use store::{FailureRow, InputKind, InputRow, Loaded, RowContext, StateWrite, Writes};
+use store::{FailureRow, InputKind, InputRow, Loaded, OutboxRow, RowContext, StateWrite, Writes};
 use uuid::Uuid;
 
 use super::{
@@ -296,15 +297,7 @@ impl<'a, S: Service> Folder<'a, S> {
         };
         follow_task(&out, self.shared.now, &mut self.writes);
         let cause = item.cause.rsplit(' ').next().map(str::to_owned);
-        self.writes.outbox.push(outbox_row(
-            S::NAME,
-            id,
-            out,
-            sequence,
-            self.shared.now,
-            context,
-            cause,
-        ));
+        self.send(outbox_row(S::NAME, id, out, sequence, self.shared.now, context, cause));
     }
 
     fn fail(&mut self, item: &Item<S>, bad: &Bad) -> Outcome {
@@ -328,15 +321,19 @@ impl<'a, S: Service> Folder<'a, S> {
             reason = %bad.reason, "input kept as a failure");
         if item.replays.is_none() {
             let row = announce(S::NAME, &failure, self.shared.now, item.context.clone());
-            self.writes.outbox.push(row);
+            self.send(row);
         }
         self.writes.failures.push(failure);
         Outcome::Failed
     }
 
+    fn send(&mut self, row: OutboxRow) {
+        Arc::make_mut(&mut self.writes.outbox).push(row);
+    }
+
     fn close_failure(&mut self, id: Uuid, issue: &str) {
         self.writes.close_failures.push((id, issue.to_owned()));
-        self.writes.outbox.push(announce_closed(S::NAME, id, issue, self.shared.now));
+        self.send(announce_closed(S::NAME, id, issue, self.shared.now));
     }
 
     pub(super) fn finish(mut self) -> Writes {

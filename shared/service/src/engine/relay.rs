@@ -336,7 +336,7 @@ impl<S: Service> Engine<S> {
         let row = announce_closed(S::NAME, id, "rejouee", self.clock.now());
         let mut writes = Some(Writes {
             close_failures: vec![(id, "rejouee".to_owned())],
-            outbox: vec![row],
+            outbox: vec![row].into(),
             ..Writes::default()
         });
         self.store.transact(&[], &[], &mut |_| writes.take().unwrap_or_default()).await

@@ -124,7 +124,7 @@ pub(crate) fn replay_row(service: &str, failure: Uuid, now: DateTime<Utc>) -> In
 pub(crate) fn discarded(service: &str, failure: Uuid, now: DateTime<Utc>) -> Writes {
     Writes {
         close_failures: vec![(failure, "ecartee".to_owned())],
-        outbox: vec![announce_closed(service, failure, "ecartee", now)],
+        outbox: vec![announce_closed(service, failure, "ecartee", now)].into(),
         ..Writes::default()
     }
 }

@@ -1,5 +1,7 @@
 //! What a batch writes: checked as a whole first, so that a conflict changes nothing.
 
+use std::sync::Arc;
+
 use super::{Asked, Tables};
 use crate::{AskRow, Etape, FailureRow, InputKind, InputRow, OutboxRow, StoreError, Writes, rows};
 use chrono::{DateTime, Utc};
@@ -69,7 +71,7 @@ impl Tables {
             };
             self.states.insert(state.key, row);
         }
-        self.put_outbox(writes.outbox, writes.outbox_lease);
+        self.put_outbox(Arc::unwrap_or_clone(writes.outbox), writes.outbox_lease);
         self.put_asks(writes.asks);
         self.put_inputs(writes.inputs);
         for (id, outcome) in writes.close_failures {

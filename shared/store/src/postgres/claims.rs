@@ -65,7 +65,7 @@ pub(super) async fn outbox(
          update outbox o set lease = (select nextval('lease')), due_at = $2
          where o.ctid = any(array(select ctid from due))
          returning o.written_at as due_at, o.seq, o.lease, o.id, o.exchange, o.routing_key, o.mandatory,
-                   o.head::text as head, o.data",
+                   o.head, o.data",
     )
     .bind(now)
     .bind(until)

@@ -34,6 +34,7 @@ static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
         (5, "throughput", include_str!("../../migrations/postgres/0005_throughput.sql")),
         (6, "plans", include_str!("../../migrations/postgres/0006_plans.sql")),
         (7, "outbox", include_str!("../../migrations/postgres/0007_outbox.sql")),
+        (8, "marques", include_str!("../../migrations/postgres/0008_marques.sql")),
     ])
 });
 

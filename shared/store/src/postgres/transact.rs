@@ -7,7 +7,9 @@
 
 use std::collections::HashSet;
 
+use chrono::NaiveDate;
 use kernel::failpoint;
+use sha2::{Digest, Sha256};
 use sqlx::{Acquire, PgConnection, Row};
 use uuid::Uuid;
 
@@ -51,29 +53,29 @@ async fn load(
     if marks.is_empty() && keys.is_empty() {
         return Ok(Loaded { fresh: Vec::new(), states: Vec::new() });
     }
-    let mut sorted: Vec<&Mark> = marks.iter().collect();
-    sorted.sort_by_key(|mark| (mark.day, &mark.source, &mark.id));
+    let digests: Vec<_> = marks.iter().map(digest).collect();
+    let mut sorted = digests.clone();
+    sorted.sort_unstable();
     sorted.dedup();
     // The marks that are new are told one by one only when some are not.
     let found = sqlx::query(
         "with marked as (
-             insert into inbox (jour, source, id)
-             select * from unnest($1::date[], $2::text[], $3::text[])
+             insert into inbox (jour, marque)
+             select * from unnest($1::date[], $2::uuid[])
              on conflict do nothing
-             returning jour, source, id),
+             returning jour, marque),
          counted as (select count(*) as n from marked),
          locked as (
-             select key, version, body::text as body from state where key = any($4)
+             select key, version, body::text as body from state where key = any($3)
              order by key for no key update)
-         select null::date, null::text, null::text, n, null::text from counted
+         select null::date, null::uuid, null::text, n, null::text from counted
          union all
-         select jour, source, id, null, null from marked, counted where n < $5
+         select jour, marque, null, null, null from marked, counted where n < $4
          union all
          select null, null, key, version, body from locked",
     )
-    .bind(writes::column(&sorted, |mark| mark.day))
-    .bind(writes::column(&sorted, |mark| mark.source.as_str()))
-    .bind(writes::column(&sorted, |mark| mark.id.as_str()))
+    .bind(writes::column(&sorted, |mark| mark.0))
+    .bind(writes::column(&sorted, |mark| mark.1))
     .bind(keys)
     .bind(i64::try_from(sorted.len()).map_err(StoreError::fatal_source)?)
     .fetch_all(conn)
@@ -82,18 +84,30 @@ async fn load(
     let (mut inserted, mut states) = (0_i64, Vec::with_capacity(keys.len()));
     for row in found {
         match (row.try_get(0)?, row.try_get(2)?) {
-            (Some(day), Some(id)) => {
-                some.insert(Mark { day, source: row.try_get(1)?, id });
+            (Some(day), _) => {
+                some.insert((day, row.try_get(1)?));
             }
             (None, Some(key)) => {
                 states.push(StateRow { key, version: row.try_get(3)?, body: row.try_get(4)? });
             }
-            (_, None) => inserted = row.try_get(3)?,
+            (None, None) => inserted = row.try_get(3)?,
         }
     }
     let all = usize::try_from(inserted) == Ok(sorted.len());
-    let fresh = rows::fresh(marks, |_, mark| all || some.contains(mark));
+    let fresh = rows::fresh(marks, |rank, _| all || some.contains(&digests[rank]));
     Ok(Loaded { fresh, states })
+}
+
+/// A mark as it is kept: its day, and the beginning of a SHA-256 of its source and id. An index of
+/// 16 bytes is a third of one of both texts, and every message is written to it.
+fn digest(mark: &Mark) -> (NaiveDate, Uuid) {
+    let mut hash = Sha256::new();
+    hash.update(format!("{}:", mark.source.len()));
+    hash.update(&mark.source);
+    hash.update(&mark.id);
+    let mut half = [0; 16];
+    half.copy_from_slice(&hash.finalize()[..16]);
+    (mark.day, Uuid::from_bytes(half))
 }
 
 /// Locks and reads more states. They come out of the one order, so that nobody waits for them: two
@@ -209,7 +223,7 @@ async fn save(conn: &mut PgConnection, writes: &Writes) -> Result<(), StoreError
          sent as (
              insert into outbox (id, exchange, routing_key, mandatory, head, data, written_at,
                                  due_at, lease)
-             select id, exchange, routing_key, mandatory, head::json, data, written_at,
+             select id, exchange, routing_key, mandatory, head, data, written_at,
                     coalesce($9, written_at), $8
              from unnest($1::uuid[], $2::text[], $3::text[], $4::boolean[], $5::text[],
                          $6::bytea[], $7::timestamptz[])

@@ -21,7 +21,7 @@ pub(super) async fn add_outbox(
     let query = sqlx::query(
         "insert into outbox (id, exchange, routing_key, mandatory, head, data, written_at, due_at,
                              lease)
-         select id, exchange, routing_key, mandatory, head::json, data, written_at,
+         select id, exchange, routing_key, mandatory, head, data, written_at,
                 coalesce($9, written_at), $8
          from unnest($1::uuid[], $2::text[], $3::text[], $4::boolean[], $5::text[], $6::bytea[],
                      $7::timestamptz[])

@@ -121,7 +121,9 @@ pub(crate) async fn put_asks(store: &SharedStore, asks: Vec<AskRow>) {
 
 /// Commits messages.
 pub(crate) async fn put_outbox(store: &SharedStore, outbox: Vec<OutboxRow>) {
-    commit(store, Writes { outbox, ..Writes::default() }).await.expect("messages commit");
+    commit(store, Writes { outbox: outbox.into(), ..Writes::default() })
+        .await
+        .expect("messages commit");
 }
 
 /// Commits inputs.

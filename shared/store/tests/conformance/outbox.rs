@@ -120,7 +120,7 @@ pub(crate) async fn next_due_follows_messages_and_leases(a: SharedStore, b: Shar
 pub(crate) async fn a_message_born_under_a_lease_is_its_writers(a: SharedStore, b: SharedStore) {
     let (_, until) = lease(0);
     let mut writes = Some(Writes {
-        outbox: vec![message(1), message(2)],
+        outbox: vec![message(1), message(2)].into(),
         outbox_lease: Some((-7, until)),
         ..Writes::default()
     });

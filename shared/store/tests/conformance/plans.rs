@@ -87,7 +87,7 @@ async fn no_hot_statement_reads_a_whole_table() {
         ),
         format!(
             "insert into \"{schema}\".inbox
-             select date '{today}', 's', 'x' || i from generate_series(1, {ROWS}) i"
+             select date '{today}', gen_random_uuid() from generate_series(1, {ROWS}) i"
         ),
         format!(
             "insert into \"{schema}\".outbox (id, exchange, routing_key, mandatory, head, data,
@@ -153,7 +153,7 @@ async fn work(store: &SharedStore, turn: u128) {
         let later = at(86_400);
         let mut writes = Some(Writes {
             states: numbers().map(|n| save(&key(n), None, 1)).collect(),
-            outbox: numbers().map(message).collect(),
+            outbox: numbers().map(message).collect::<Vec<_>>().into(),
             inputs: numbers()
                 .flat_map(|n| [event(&key(n), n + LOT), wake(&key(n), "w", n + 2 * LOT, later)])
                 .collect(),

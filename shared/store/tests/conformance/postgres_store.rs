@@ -163,6 +163,50 @@ async fn a_database_is_created_once() {
     database.drop_schema().await;
 }
 
+/// Marks of before `0008_marques.sql`, in a partition of their day and in the default one.
+#[tokio::test]
+async fn what_was_received_before_marks_were_digests_is_still_known() {
+    let database = database!("marques");
+    let [a, b] = database.open_two().await;
+    let known = [mark("/agences/cpam-631", "1"), mark("/relais/é", "abc")];
+    let day = at(0).date_naive();
+    let next = day.succ_opt().expect("a next day");
+    let older = include_str!("../../migrations/postgres/0005_throughput.sql");
+    let inbox = older.split_once("create table inbox").expect("it makes the inbox").1;
+    let inbox = inbox.split_once("insert into").expect("then it fills it").0;
+    let [first, second] = &known;
+    let sql = format!(
+        "set search_path = \"{}\";
+         drop table inbox;
+         create table inbox{inbox};
+         create table inbox_j20260105 (like inbox including all);
+         alter table inbox attach partition inbox_j20260105 for values from ('{day}') to ('{next}');
+         alter table outbox alter column head type json using head::json;
+         insert into inbox values ('{day}', '{}', '{}'), ('{day}', '{}', '{}'),
+                                  ('{next}', '{}', '2');
+         {}",
+        database.schema,
+        first.source,
+        first.id,
+        second.source,
+        second.id,
+        first.source,
+        include_str!("../../migrations/postgres/0008_marques.sql")
+    );
+    database.run(sql).await;
+    let [one, two] = known;
+    let later = store::Mark { day: next, ..mark("/agences/cpam-631", "2") };
+    let marks = [mark("/agences/cpam-632", "1"), one, two, later, mark("/agences/cpam-63", "11")];
+    a.prepare_inbox(day, next).await.expect("makes partitions");
+    b.transact(&marks, &[], &mut |loaded| {
+        assert_eq!(loaded.fresh, [true, false, false, false, true]);
+        Writes::default()
+    })
+    .await
+    .expect("commits");
+    database.finish([a, b]).await;
+}
+
 /// What `jsonb` refuses is a data error, and nothing of the batch stays.
 #[tokio::test]
 async fn an_escaped_nul_in_a_body_is_a_data_error() {

@@ -1,6 +1,6 @@
 //! Batches: what is taken from the queue and from the store, decided by the frame's fold, committed.
 
-use std::rc::Rc;
+use std::{rc::Rc, sync::Arc};
 
 use chrono::TimeDelta;
 use service::{
@@ -232,7 +232,7 @@ fn abimer(
 ) -> Writes {
     match sabotage {
         Some(Sabotage::EffetsPerdus) if dies => {
-            writes.outbox.clear();
+            writes.outbox = Arc::default();
             writes.asks.clear();
             writes.inputs.clear();
         }
