@@ -31,7 +31,7 @@ use crate::{api::Service, operators::Operators, telemetry::TelemetryConfig};
 /// format = "json"
 ///
 /// [engine]
-/// batch = 256
+/// batch = 512
 ///
 /// [links]
 /// key = "…"
@@ -144,7 +144,7 @@ impl EngineConfig {
 
 impl Default for EngineConfig {
     fn default() -> Self {
-        Self { batch: 256 }
+        Self { batch: 512 }
     }
 }
 

@@ -24,5 +24,5 @@ pub use api::{
 };
 pub use config::{EngineConfig, FrameConfig};
 pub use ingress::Ingress;
-pub use lifecycle::{EX_USAGE, Host, Running, StartError, run_main, start, stop_signal};
+pub use lifecycle::{EX_USAGE, Host, Running, StartError, run_main, runtime, start, stop_signal};
 pub use operators::Operators;

@@ -227,11 +227,21 @@ pub fn run_main<S: Service>() -> ExitCode {
         Ok(settings) => settings,
         Err(text) => return usage(&text),
     };
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => return usage(&error.to_string()),
     };
     runtime.block_on(serve::<S>(settings.0, settings.1))
+}
+
+/// The runtime of a service's own process. One thread decides: work is one batch after the other, and
+/// a second thread would only be handed it in turn, for a third more processor time
+/// (`docs/performance.md`). What blocks has threads of its own, and another replica another core.
+///
+/// # Errors
+/// When the system gives no thread.
+pub fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()
 }
 
 /// What the command line asks for.

@@ -21,7 +21,7 @@ use lapin::{
 use service::{EngineConfig, Host, Running, Service, config::LinksConfig};
 use sqlx::{Connection as _, PgConnection};
 use store::{SharedStore, postgres::PostgresStore};
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, runtime::Runtime};
 
 use crate::{
     Erreur, cli,
@@ -101,19 +101,13 @@ impl Banc {
 
     /// A store on a schema, as one replica has it.
     pub(crate) async fn store(&self, schema: &Schema) -> Result<SharedStore, Erreur> {
-        let store: SharedStore =
-            Arc::new(PostgresStore::connect(self.base.expose(), Some(&schema.nom)).await?);
-        store.migrate().await?;
-        Ok(store)
+        ouvrir(&self.base, &schema.nom).await
     }
 
-    /// A transport, as one replica has it.
-    pub(crate) async fn transport(&self) -> Result<SharedTransport, Erreur> {
+    /// How a replica connects.
+    fn options(&self) -> RabbitOptions {
         let identity = Identity::Service(Compteur::NAME.to_owned());
-        let options =
-            RabbitOptions::demo(self.amqp.clone(), identity, Clock::system(), &self.prefixe);
-        let transport: SharedTransport = RabbitBus::connect(options).await?;
-        Ok(transport)
+        RabbitOptions::demo(self.amqp.clone(), identity, Clock::system(), &self.prefixe)
     }
 
     /// Makes a replica ready, down to its connections; [`Replique::lancer`] then starts it.
@@ -122,9 +116,15 @@ impl Banc {
         schema: &Schema,
         engine: EngineConfig,
     ) -> Result<Replique, Erreur> {
-        let (store, transport) = (self.store(schema).await?, self.transport().await?);
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        Ok(Replique { store, transport, listener, engine })
+        let fils = Fils(Some(service::runtime()?));
+        let (base, nom, options) = (self.base.clone(), schema.nom.clone(), self.options());
+        let made = fils.faire(async move {
+            let store = ouvrir(&base, &nom).await?;
+            let transport: SharedTransport = RabbitBus::connect(options).await?;
+            Ok((store, transport, TcpListener::bind("127.0.0.1:0").await?))
+        });
+        let (store, transport, listener) = made.await?;
+        Ok(Replique { fils, store, transport, listener, engine })
     }
 
     /// Publishes `n` messages, all confirmed.
@@ -243,8 +243,31 @@ impl Banc {
     }
 }
 
+/// The threads of a replica, as its process has them.
+struct Fils(Option<Runtime>);
+
+impl Fils {
+    /// Does something on them.
+    async fn faire<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, Erreur>> + Send + 'static,
+    ) -> Result<T, Erreur> {
+        let runtime = self.0.as_ref().ok_or("no threads left")?;
+        runtime.spawn(work).await?
+    }
+}
+
+impl Drop for Fils {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
 /// A replica that has not started.
 pub(crate) struct Replique {
+    fils: Fils,
     store: SharedStore,
     transport: SharedTransport,
     listener: TcpListener,
@@ -253,6 +276,7 @@ pub(crate) struct Replique {
 
 /// A replica that runs.
 pub(crate) struct EnMarche {
+    _fils: Fils,
     running: Running,
     transport: SharedTransport,
     _dossier: tempfile::TempDir,
@@ -274,8 +298,9 @@ impl Replique {
             data_dir: dossier.path().to_owned(),
             engine: self.engine,
         };
-        let running = service::start::<Compteur>((), host).await?;
-        Ok(EnMarche { running, transport: self.transport, _dossier: dossier })
+        let started = async { Ok(service::start::<Compteur>((), host).await?) };
+        let running = self.fils.faire(started).await?;
+        Ok(EnMarche { _fils: self.fils, running, transport: self.transport, _dossier: dossier })
     }
 }
 
@@ -286,6 +311,13 @@ impl EnMarche {
         self.transport.close().await;
         if ended { Ok(()) } else { Err("a replica did not stop in time".into()) }
     }
+}
+
+/// A store on a schema.
+async fn ouvrir(base: &Secret, schema: &str) -> Result<SharedStore, Erreur> {
+    let store: SharedStore = Arc::new(PostgresStore::connect(base.expose(), Some(schema)).await?);
+    store.migrate().await?;
+    Ok(store)
 }
 
 /// A connection of its own.

@@ -41,7 +41,7 @@ fn main() -> ExitCode {
         eprintln!("tests/servers.sh : {error}");
         return ExitCode::from(69);
     }
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match service::runtime() {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("{error}");

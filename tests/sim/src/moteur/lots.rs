@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Largest batch, as in the frame.
-const LOT: usize = 256;
+const LOT: usize = 512;
 
 /// What happens every day whatever the day.
 const ROUTINE: [&str; 4] = ["lister", "releve", "integrer", "quotidien"];
