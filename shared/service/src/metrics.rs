@@ -40,6 +40,8 @@ struct Inner {
 const FAST: &[f64] = &[0.001, 0.005, 0.02, 0.1, 0.5, 2.0, 10.0];
 /// Buckets for what takes minutes to days, in seconds.
 const SLOW: &[f64] = &[0.05, 0.5, 5.0, 60.0, 900.0, 3_600.0, 86_400.0];
+/// Buckets for the inputs of a batch; the last is the largest batch, unless configured otherwise.
+const LOTS: &[f64] = &[1.0, 4.0, 16.0, 64.0, 256.0, 512.0];
 
 fn register<C: Collector + Clone + 'static>(registry: &Registry, metric: C) -> C {
     registry
@@ -92,10 +94,7 @@ impl Metrics {
                     &["outcome"],
                 )),
             ),
-            batch: register(
-                &r,
-                histogram("relais_batch_size", "Inputs of a batch", &[1.0, 4.0, 16.0, 64.0, 256.0]),
-            ),
+            batch: register(&r, histogram("relais_batch_size", "Inputs of a batch", LOTS)),
             duplicates: register(
                 &r,
                 valid(IntCounter::with_opts(opts(

@@ -4,7 +4,7 @@ use std::{rc::Rc, sync::Arc};
 
 use chrono::TimeDelta;
 use service::{
-    Service,
+    EngineConfig, Service,
     banc::{Issue, Lot},
 };
 use store::{AskRow, Found, InputKind, Step, StoreError, Writes};
@@ -16,8 +16,10 @@ use crate::{
     sabotage::Sabotage,
 };
 
-/// Largest batch, as in the frame.
-const LOT: usize = 512;
+/// The largest batch, that of the frame.
+fn largest() -> usize {
+    usize::from(EngineConfig::default().batch)
+}
 
 /// What happens every day whatever the day.
 const ROUTINE: [&str; 4] = ["lister", "releve", "integrer", "quotidien"];
@@ -39,7 +41,7 @@ impl<S: Service> Moteur<S> {
             return;
         }
         let some = m.hasard.below("lot", &self.qui, 8);
-        let count = self.file.len().min(1 + usize::try_from(some).unwrap_or(0)).min(LOT);
+        let count = self.file.len().min(1 + usize::try_from(some).unwrap_or(0)).min(largest());
         let taken: Vec<Rc<Courrier>> = self.file.drain(..count).collect();
         let mut lot = Lot::default();
         for (tag, courrier) in taken.iter().enumerate() {
@@ -74,14 +76,14 @@ impl<S: Service> Moteur<S> {
         let mut lot = Lot::default();
         let until = Self::bail(m);
         let mut nom = Vec::new();
-        for leased in self.tables.claim_answers(m.now, until, LOT) {
+        for leased in self.tables.claim_answers(m.now, until, largest()) {
             nom.push(leased.row.ask.id);
             if self.sabote(Sabotage::DemandeRefaite) && leased.row.ask.cause != REFAITE {
                 self.refaites.push(leased.row.ask.clone());
             }
             lot.answer(leased);
         }
-        for leased in self.tables.claim_inputs(m.now, until, LOT) {
+        for leased in self.tables.claim_inputs(m.now, until, largest()) {
             nom.push(leased.row.id);
             let failure = match leased.row.kind {
                 InputKind::Replay => {
