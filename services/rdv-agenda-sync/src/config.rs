@@ -109,6 +109,10 @@ pub struct Config {
     /// Days during which a past vacation is still corrected; 120 by default.
     #[serde(default = "retention_jours")]
     pub retention_jours: u32,
+    /// Hours between two looks at the account that acts, 1 to 24; 4 by default. While only a person
+    /// can help, it is looked at every 10 minutes.
+    #[serde(default = "verification_heures")]
+    pub verification_heures: u32,
     /// Paris time from which the sites are read again, one after the other over two hours; 02:00 by
     /// default.
     #[serde(default = "reconciliation_a")]
@@ -225,6 +229,9 @@ impl Config {
         if !(1..=30).contains(&self.reconciliation_jours) {
             return Err("reconciliation_jours : de 1 à 30".to_owned());
         }
+        if !(1..=24).contains(&self.verification_heures) {
+            return Err("verification_heures : de 1 à 24".to_owned());
+        }
         if self.horizon_jours == 0 || self.operations_par_minute == 0 {
             return Err("horizon_jours et operations_par_minute : au moins 1".to_owned());
         }
@@ -281,6 +288,10 @@ fn planning_imprime() -> bool {
     true
 }
 
+fn verification_heures() -> u32 {
+    4
+}
+
 fn reconciliation_a() -> NaiveTime {
     heure(2)
 }
@@ -332,6 +343,10 @@ pub(crate) mod tests {
         assert!(short.check().expect_err("short").contains("webhook_secret"));
         let code = Config { authorization_code: Some(Secret::new("x")), ..exemple() };
         assert!(code.check().expect_err("code").contains("redirect_uri"));
+        for verification_heures in [0, 25] {
+            let look = Config { verification_heures, ..exemple() };
+            assert!(look.check().expect_err("bounds").contains("verification_heures"));
+        }
         let url = Config { public_url: "relais.example".to_owned(), ..exemple() };
         assert!(url.check().is_err());
         assert!(toml::from_str::<Config>("inconnu = 1").is_err());

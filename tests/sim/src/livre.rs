@@ -6,10 +6,7 @@
 //! - what a decision wants (a message, a call, a word to another state, a wake-up) happens, and
 //!   nothing else does; an answer is decided once.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    rc::Rc,
-};
+use std::{collections::BTreeMap, rc::Rc};
 
 use bus::Origin;
 use service::banc::Issue;
@@ -65,7 +62,6 @@ impl Effets {
 /// An ask, as long as it is known.
 #[derive(Default)]
 struct Demande {
-    key: String,
     kind: String,
     faites: u32,
     decidees: u32,
@@ -82,11 +78,32 @@ struct Compte {
     recus: BTreeMap<String, u32>,
     /// (state, « source subject ») → the last sequence that was decided.
     vus: BTreeMap<(String, String), u64>,
-    entrees: BTreeSet<Uuid>,
+    /// What is to be decided; of a wake-up, its state and its reason, by which it is armed once.
+    entrees: BTreeMap<Uuid, Option<(String, String)>>,
     reveils: BTreeMap<(String, String), Uuid>,
     demandes: BTreeMap<Uuid, Demande>,
+    /// (state, kind) → asks that may still be cancelled.
+    annulables: BTreeMap<(String, String), Vec<Uuid>>,
     /// Messages committed → whether they were published.
     boite: BTreeMap<Uuid, bool>,
+}
+
+impl Compte {
+    fn desarmer(&mut self, name: &(String, String)) {
+        if let Some(armed) = self.reveils.remove(name) {
+            self.entrees.remove(&armed);
+        }
+    }
+
+    /// An answer that is there is decided all the same.
+    fn annuler(&mut self, name: &(String, String)) {
+        let Some(known) = self.annulables.get_mut(name) else { return };
+        known.retain(|id| {
+            let Some(demande) = self.demandes.get_mut(id) else { return false };
+            demande.close |= !demande.repondue;
+            !demande.close
+        });
+    }
 }
 
 /// What is in a store at the end.
@@ -146,14 +163,11 @@ impl Livre {
     pub(crate) fn commis(&mut self, qui: Qui, effets: Effets) {
         let compte = self.comptes.entry(qui).or_default();
         for id in &effets.entrees_faites {
-            let armed = compte.reveils.iter().find(|(_, armed)| *armed == id);
-            let wake = armed.map(|(name, _)| name.clone());
-            let known = match wake {
-                Some(name) => compte.reveils.remove(&name).is_some(),
-                None => compte.entrees.remove(id),
-            };
-            if !known {
-                self.torts.push(format!("{qui:?} : une entrée décidée deux fois"));
+            match compte.entrees.remove(id) {
+                Some(wake) => {
+                    wake.map(|name| compte.reveils.remove(&name));
+                }
+                None => self.torts.push(format!("{qui:?} : une entrée décidée deux fois")),
             }
         }
         for id in &effets.reponses_faites {
@@ -166,18 +180,17 @@ impl Livre {
             }
         }
         for name in &effets.reveils_annules {
-            compte.reveils.remove(name);
+            compte.desarmer(name);
         }
-        for (key, kind) in &effets.demandes_annulees {
-            for demande in compte.demandes.values_mut() {
-                demande.close |= !demande.repondue && demande.key == *key && demande.kind == *kind;
-            }
+        for name in &effets.demandes_annulees {
+            compte.annuler(name);
         }
         for (id, key, kind) in effets.demandes {
             let demande = compte.demandes.entry(id).or_default();
-            (demande.key, demande.kind) = (key, kind);
+            demande.kind.clone_from(&kind);
             demande.faites += 1;
             demande.close = false;
+            compte.annulables.entry((key, kind)).or_default().push(id);
         }
         compte.boite.extend(effets.messages.into_iter().map(|id| (id, false)));
         self.entrees(qui, effets.entrees);
@@ -187,14 +200,11 @@ impl Livre {
     pub(crate) fn entrees(&mut self, qui: Qui, rows: Vec<Entree>) {
         let compte = self.compte(qui);
         for (id, wake) in rows {
-            match wake {
-                Some(name) => {
-                    compte.reveils.insert(name, id);
-                }
-                None => {
-                    compte.entrees.insert(id);
-                }
+            if let Some(name) = &wake {
+                compte.desarmer(name);
+                compte.reveils.insert(name.clone(), id);
             }
+            compte.entrees.insert(id, wake);
         }
     }
 
@@ -229,7 +239,7 @@ impl Livre {
             let open = compte.demandes.values().filter(|d| !d.close).count();
             let unpublished = compte.boite.values().filter(|published| !**published).count();
             for (what, owed, kept) in [
-                ("entrées", compte.entrees.len() + compte.reveils.len(), reste.inputs),
+                ("entrées", compte.entrees.len(), reste.inputs),
                 ("demandes", open, reste.asks),
                 ("messages", unpublished, reste.outbox),
             ] {

@@ -10,6 +10,10 @@ use std::{
 use clap::Parser;
 use sim::Essai;
 
+// A history is allocations for a third of its time.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Simulates the six services together, history after history.
 #[derive(Parser)]
 struct Arguments {

@@ -30,9 +30,9 @@ mod lots;
 /// How long a claim lasts, in minutes, as in the frame.
 const BAIL_MIN: i64 = 5;
 
-/// Polls of a source: more than half of what happens in a history. None is made any more once
-/// whatever they can still bring has been seen for a month.
-const RELEVES: [&str; 3] = ["lister", "integrer", "suite"];
+/// Wake-ups that look at a source, an account or an agenda: more than half of what happens in a
+/// history. None is decided any more once whatever they can still bring has been seen for a month.
+const VEILLES: [&str; 4] = ["releve", "quotidien", "verification", "nuit"];
 
 /// The agencies of a service, as its client would see them.
 pub(crate) trait Repond<S: Service> {
@@ -208,8 +208,7 @@ impl<S: Service> Moteur<S> {
     /// What is late at `now`: inputs that are due, asks, publications.
     pub(crate) fn en_cours(&self, now: DateTime<Utc>) -> usize {
         let (_, _, outbox) = self.tables.waiting();
-        let asks = self.tables.asks().filter(|ask| !RELEVES.contains(&ask.kind.as_str()));
-        self.tables.inputs_due(now) + asks.count() + outbox + self.file.len()
+        self.tables.inputs_due(now) + self.tables.asks().count() + outbox + self.file.len()
     }
 
     /// What the store keeps.

@@ -104,6 +104,8 @@ impl Simulation {
             "client_id": "x",
             "client_secret": "x",
             "api": { "base_url": "https://rdv.example" },
+            "verification_heures": 24,
+            "reconciliation_jours": 1 + seed % 3,
             // The organisation of the second site is a task.
             "organisations": { "ambert": 2001, "vichy": 2003 },
         });

@@ -11,8 +11,6 @@ use crate::state::{
 
 /// Reason of the wake-up that looks again.
 const VERIFICATION: &str = "verification";
-/// Hours between two looks at an account that acts.
-const TOUTES_LES_HEURES: i64 = 4;
 /// Minutes between two looks at one that does not.
 const TOUTES_LES_MINUTES: i64 = 10;
 
@@ -57,14 +55,14 @@ fn verifier(etat: &EtatCompte, cx: &Cx<'_>) -> Effets {
     vec![
         Effect::CancelAsks(VERIFIER),
         Effect::Ask(Question::VerifierCompte),
-        wake(cx.now + ecart(etat), VERIFICATION),
+        wake(cx.now + ecart(etat, cx), VERIFICATION),
     ]
 }
 
-fn ecart(etat: &EtatCompte) -> TimeDelta {
+fn ecart(etat: &EtatCompte, cx: &Cx<'_>) -> TimeDelta {
     match etat.blocage {
         Some(_) => TimeDelta::minutes(TOUTES_LES_MINUTES),
-        None => TimeDelta::hours(TOUTES_LES_HEURES),
+        None => TimeDelta::hours(cx.config.verification_heures.into()),
     }
 }
 
@@ -86,7 +84,7 @@ fn vu(etat: &mut EtatCompte, blocage: Option<String>, cx: &Cx<'_>) -> Effets {
         effets.push(effet);
     }
     etat.blocage = blocage;
-    effets.push(wake(cx.now + ecart(etat), VERIFICATION));
+    effets.push(wake(cx.now + ecart(etat, cx), VERIFICATION));
     effets
 }
 

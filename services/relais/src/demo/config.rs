@@ -88,6 +88,7 @@ impl Atelier<'_> {
              client_secret = \"secret-fictif\"\n\
              refresh_token_initial = \"consentement-fictif\"\n\
              operations_par_minute = 60\n\
+             verification_heures = 24\n\
              reconciliation_jours = 7\n\
              silence_jours = 60\n\
              planning_imprime = false\n\

@@ -11,7 +11,7 @@ use service::{
 };
 use store::{AskRow, Leased, OutboxRow};
 
-use super::{Moteur, RELEVES, Repond};
+use super::{Moteur, Repond, lots::ROUTINE};
 use crate::{
     milieu::{Boucle, Courrier, Milieu, Tic},
     sabotage::Sabotage,
@@ -40,11 +40,6 @@ impl<S: Service> Moteur<S> {
         }
         let until = Self::bail(m);
         for leased in self.tables.claim_asks(m.now, until, &[], DEMANDES) {
-            if m.releves_finis() && RELEVES.contains(&leased.row.kind.as_str()) {
-                let (id, far) = (leased.row.id, m.now + TimeDelta::days(400));
-                self.tables.ask_later(id, leased.lease, far, "", false);
-                continue;
-            }
             let nom = (leased.row.id, leased.row.attempts);
             let takes = m.latence(&nom);
             m.dans(takes, Tic::Appel(self.qui, self.vie, Box::new(leased)));
@@ -87,7 +82,7 @@ impl<S: Service> Moteur<S> {
         };
         match result {
             Ok(answer) => {
-                if !RELEVES.contains(&ask.kind()) {
+                if !ROUTINE.contains(&ask.kind()) {
                     m.note(|| format!("{qui:?} {} : répondu", ask.kind()));
                 }
                 let answer = serde_json::to_string(&answer).expect("answers encode");

@@ -7,9 +7,9 @@ use service::{
     EngineConfig, Service,
     banc::{Issue, Lot},
 };
-use store::{AskRow, Found, InputKind, Step, StoreError, Writes};
+use store::{AskRow, Found, InputKind, InputRow, Leased, Step, StoreError, Writes};
 
-use super::Moteur;
+use super::{Moteur, VEILLES};
 use crate::{
     livre::Effets,
     milieu::{Boucle, Courrier, Milieu, Tic},
@@ -22,7 +22,8 @@ fn largest() -> usize {
 }
 
 /// What happens every day whatever the day.
-const ROUTINE: [&str; 4] = ["lister", "releve", "integrer", "quotidien"];
+pub(super) const ROUTINE: [&str; 6] =
+    ["lister", "releve", "integrer", "quotidien", "suite", "verifier-compte"];
 
 /// The cause of an ask that a defect of the engine makes again, once.
 const REFAITE: &str = "refaite";
@@ -96,9 +97,12 @@ impl<S: Service> Moteur<S> {
                 && leased.row.kind == InputKind::Wake
                 && leased.row.due_at < self.depuis
             {
-                let done_inputs = vec![(leased.row.id, leased.lease)];
-                let writes = Writes { done_inputs, ..Writes::default() };
-                self.tables.transact(&[], &[], |_| writes).expect("just claimed");
+                self.solder(&leased);
+                continue;
+            }
+            let name = leased.row.name.as_str();
+            if leased.row.kind == InputKind::Wake && m.releves_finis() && VEILLES.contains(&name) {
+                m.livre.commis(self.qui, self.solder(&leased));
                 continue;
             }
             lot.input(leased, failure);
@@ -114,6 +118,15 @@ impl<S: Service> Moteur<S> {
             self.decider(&lot, &[], m);
         }
         self.regarder(m);
+    }
+
+    /// Settles an input of which nothing comes.
+    fn solder(&mut self, leased: &Leased<InputRow>) -> Effets {
+        let done_inputs = vec![(leased.row.id, leased.lease)];
+        let writes = Writes { done_inputs, ..Writes::default() };
+        let effets = Effets::of(&writes);
+        self.tables.transact(&[], &[], |_| writes).expect("just claimed");
+        effets
     }
 
     /// A stalled replica goes on.
