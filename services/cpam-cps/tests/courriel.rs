@@ -63,6 +63,7 @@ fn autorisation(lieu: Lieu) -> ActiviteAutorisee {
         situation: Situation::Ouverte,
         a_compter_du: "2026-03-02".parse().expect("a day"),
         cause: None,
+        interruptions: Vec::new(),
     })
 }
 

@@ -110,9 +110,19 @@ pub struct VacationConnue {
 }
 
 impl Engagement {
-    /// Takes a snapshot over: what it says holds from its `a_compter_du` on, the past stays.
+    /// Takes a snapshot over: what it says holds from its `a_compter_du` on, the past stays. One
+    /// that tells the interruptions itself is believed, since one before it may have been overtaken.
     pub fn apply(&mut self, activite: &Activite) {
         let du = activite.a_compter_du;
+        self.activite = Some(activite.clone());
+        if !activite.interruptions.is_empty() {
+            let told = activite.interruptions.iter();
+            let over = told.clone().filter_map(|i| Some(Interruption { du: i.du, au: i.au? }));
+            self.interruptions = over.collect();
+            self.suspendue_du = told.filter(|i| i.au.is_none()).map(|i| i.du).min();
+            self.terminee_du = (activite.situation == Situation::Terminee).then_some(du);
+            return;
+        }
         match activite.situation {
             Situation::Suspendue => self.suspendue_du = Some(du),
             Situation::Terminee => self.terminee_du = Some(du),
@@ -123,7 +133,6 @@ impl Engagement {
                 }
             }
         }
-        self.activite = Some(activite.clone());
     }
 
     /// Whether the doctor had the right to practise on `date`, as far as is known.

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, NaiveDate, Utc};
 use contracts::{
     CodeCdom, DossierId, EngagementId, LieuId, Rpps,
-    messages::{Activite, Candidature, DecisionLueDs, Issue, MedecinIdentifie},
+    messages::{Activite, Candidature, DecisionLueDs, Interruption, Issue, MedecinIdentifie},
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -238,6 +238,13 @@ pub struct EngagementConnu {
     pub activite: Activite,
     /// Version of the application that `activite` shows.
     pub revision: u32,
+    /// The first day after the end, as it was pronounced; a suspension may bring `activite`'s
+    /// forward.
+    #[serde(default)]
+    pub fin: Option<NaiveDate>,
+    /// What lay between an end and another opening.
+    #[serde(default)]
+    pub entre_ouvertures: Vec<Interruption>,
     /// Every dossier that asked for it, duplicates included.
     pub dossiers: BTreeSet<DossierId>,
     /// How often it was opened.

@@ -84,6 +84,7 @@ fn autorisation() -> ActiviteAutorisee {
         situation: Situation::Ouverte,
         a_compter_du: jour("2026-01-05"),
         cause: None,
+        interruptions: Vec::new(),
     })
 }
 

@@ -24,6 +24,17 @@ pub enum Situation {
 }
 
 data! {
+    /// Days on which the doctor may not practise, whatever came after.
+    Interruption {
+        /// The first day.
+        du: NaiveDate,
+        /// The first day after it; none as long as it lasts.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        au: Option<NaiveDate>,
+    }
+}
+
+data! {
     /// An engagement: a doctor authorised at a site. The whole state, whatever the message.
     Activite {
         /// The engagement.
@@ -44,6 +55,10 @@ data! {
         a_compter_du: NaiveDate,
         /// Why it ended: `retrait`, `radiation`, `decision-dns`.
         cause: Option<String>,
+        /// Suspensions, lifted or not, and what lay between an end and another opening, by first
+        /// day: a reader that has only the last snapshot knows which days were worked.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        interruptions: Vec<Interruption>,
     }
 }
 

@@ -129,6 +129,7 @@ pub(crate) fn activite(id: &str, lieu_id: &str, situation: Situation) -> Activit
         situation,
         a_compter_du: jour("2026-03-02"),
         cause: None,
+        interruptions: Vec::new(),
     }
 }
 

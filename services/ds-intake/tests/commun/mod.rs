@@ -301,6 +301,7 @@ impl Banc {
             situation,
             a_compter_du: NaiveDate::from_ymd_opt(2026, 3, 10).expect("day"),
             cause: None,
+            interruptions: Vec::new(),
         }
     }
 }

@@ -70,6 +70,7 @@ fn activite(situation: Situation, du: &str) -> Activite {
         situation,
         a_compter_du: id(du),
         cause: None,
+        interruptions: Vec::new(),
     }
 }
 

@@ -264,5 +264,6 @@ fn activite(
         situation,
         a_compter_du: du,
         cause: None,
+        interruptions: Vec::new(),
     }
 }

@@ -1,13 +1,13 @@
 //! An engagement: opened by an authorised dossier, suspended and restored by the Order, ended by
 //! the doctor or the DNS, opened again by a later dossier. It alone says so to the others.
 
-use chrono::Days;
+use chrono::{Days, NaiveDate};
 use contact::{Courriel, Lien, Modele};
 use contracts::{
     Agence, Demande,
     messages::{
         Activite, ActiviteAutorisee, ActiviteModifiee, ActiviteNotifiee, ActiviteRetablie,
-        ActiviteSuspendue, ActiviteTerminee, Situation,
+        ActiviteSuspendue, ActiviteTerminee, Interruption, Situation,
     },
     referentiel::Canal,
 };
@@ -100,9 +100,13 @@ fn ouverture(
         situation: Situation::Ouverte,
         a_compter_du: cx.today(),
         cause: None,
+        interruptions: Vec::new(),
     };
+    let entre_ouvertures = before.as_ref().map(|b| entre_ouvertures(b, cx)).unwrap_or_default();
     let (mut dossiers, ouvertures, mut taches) =
         before.map_or_else(Default::default, |b| (b.dossiers, b.ouvertures, b.taches));
+    let interruptions = interruptions(&entre_ouvertures, &mesures);
+    let activite = Activite { interruptions, ..activite };
     dossiers.insert(e.dossier);
     // What the Order decided and lifted before is past; a suspension that still runs is shown next.
     let appliquees = suspension(&mesures).map_or(mesures.len(), |(rank, _)| rank);
@@ -122,6 +126,8 @@ fn ouverture(
     let mut connu = EngagementConnu {
         activite,
         revision: e.revision,
+        fin: None,
+        entre_ouvertures,
         dossiers,
         ouvertures: ouvertures + 1,
         mesures,
@@ -170,7 +176,7 @@ fn notifier(activite: &Activite, taches: &mut Taches, cx: &Cx<'_>) -> Vec<Effet>
 
 /// The suspension that runs at the end of the Order's decisions: its rank and its first day. A
 /// later suspension within a running one changes nothing.
-fn suspension(mesures: &[Mesure]) -> Option<(usize, chrono::NaiveDate)> {
+fn suspension(mesures: &[Mesure]) -> Option<(usize, NaiveDate)> {
     mesures.iter().enumerate().fold(None, |running, (rank, mesure)| match (running, mesure.levee) {
         (_, true) => None,
         (Some(first), false) => Some(first),
@@ -200,25 +206,60 @@ pub(super) fn mesures(engagement: Option<&Engagement>, mesures: Vec<Mesure>) -> 
     }
 }
 
+/// Every suspension among the Order's decisions, and what lay between an end and another opening.
+fn interruptions(entre_ouvertures: &[Interruption], mesures: &[Mesure]) -> Vec<Interruption> {
+    let mut all = entre_ouvertures.to_vec();
+    let mut running = None;
+    for mesure in mesures {
+        running = match (running, mesure.levee) {
+            (None, false) => Some(mesure.a_compter_du),
+            (Some(du), true) => {
+                let au = Some(mesure.a_compter_du).filter(|au| *au > du);
+                all.extend(au.map(|au| Interruption { du, au: Some(au) }));
+                None
+            }
+            (running, _) => running,
+        };
+    }
+    all.extend(running.map(|du| Interruption { du, au: None }));
+    all.sort_by_key(|i| i.du);
+    all
+}
+
+/// The same, with what lies between the end that is known and today.
+fn entre_ouvertures(before: &EngagementConnu, cx: &Cx<'_>) -> Vec<Interruption> {
+    let mut all = before.entre_ouvertures.clone();
+    let (du, au) = (before.fin.unwrap_or(before.activite.a_compter_du), cx.today());
+    all.extend((du < au).then_some(Interruption { du, au: Some(au) }));
+    all
+}
+
 /// Shows the decisions that are not shown yet, one snapshot for each that changes something.
 fn appliquer(connu: &mut EngagementConnu) -> Vec<Effet> {
     let from = connu.appliquees.min(connu.mesures.len());
     let pending = connu.mesures[from..].to_vec();
     connu.appliquees = connu.mesures.len();
-    pending.into_iter().filter_map(|mesure| effet_de(connu, mesure)).collect()
+    if connu.activite.situation == Situation::Terminee {
+        let shown = connu.activite.clone();
+        finir(connu, connu.fin.unwrap_or(shown.a_compter_du));
+        let changed = connu.activite != shown;
+        return changed
+            .then(|| Effet::publish(&ActiviteModifiee(connu.activite.clone())))
+            .into_iter()
+            .collect();
+    }
+    connu.activite.interruptions = interruptions(&connu.entre_ouvertures, &connu.mesures);
+    pending.into_iter().filter_map(|mesure| effet_de(&mut connu.activite, mesure)).collect()
 }
 
-fn effet_de(connu: &mut EngagementConnu, mesure: Mesure) -> Option<Effet> {
-    let running = suspension(&connu.mesures).map(|(_, first)| first);
-    let activite = &mut connu.activite;
-    let earlier = mesure.a_compter_du < activite.a_compter_du;
+fn effet_de(activite: &mut Activite, mesure: Mesure) -> Option<Effet> {
     match (activite.situation, mesure.levee) {
         (Situation::Ouverte, false) => {
             activite.situation = Situation::Suspendue;
             activite.a_compter_du = mesure.a_compter_du;
             Some(Effet::publish(&ActiviteSuspendue(activite.clone())))
         }
-        (Situation::Suspendue, false) if earlier => {
+        (Situation::Suspendue, false) if mesure.a_compter_du < activite.a_compter_du => {
             activite.a_compter_du = mesure.a_compter_du;
             Some(Effet::publish(&ActiviteSuspendue(activite.clone())))
         }
@@ -227,15 +268,22 @@ fn effet_de(connu: &mut EngagementConnu, mesure: Mesure) -> Option<Effet> {
             activite.a_compter_du = mesure.a_compter_du;
             Some(Effet::publish(&ActiviteRetablie(activite.clone())))
         }
-        // Days between a suspension and the end are not worked either.
-        (Situation::Terminee, false) if earlier && running == Some(mesure.a_compter_du) => {
-            activite.a_compter_du = mesure.a_compter_du;
-            Some(Effet::publish(&ActiviteModifiee(activite.clone())))
+        (Situation::Ouverte, true) | (Situation::Suspendue, false) | (Situation::Terminee, _) => {
+            None
         }
-        (Situation::Ouverte, true)
-        | (Situation::Suspendue, false)
-        | (Situation::Terminee, true | false) => None,
     }
+}
+
+/// The end, from `fin` on. Days between a suspension that lasts and the end are not worked either;
+/// once it is lifted, those after it are.
+fn finir(connu: &mut EngagementConnu, fin: NaiveDate) {
+    let running = suspension(&connu.mesures).map(|(_, first)| first);
+    let mut interruptions = interruptions(&connu.entre_ouvertures, &connu.mesures);
+    interruptions.retain(|i| i.du < fin);
+    connu.fin = Some(fin);
+    connu.activite.situation = Situation::Terminee;
+    connu.activite.a_compter_du = running.map_or(fin, |first| first.min(fin));
+    connu.activite.interruptions = interruptions;
 }
 
 /// The engagement ends: the past stays, days from `a_compter_du` on are not worked.
@@ -246,15 +294,11 @@ pub(super) fn terminer(engagement: Option<&Engagement>, fin: &Terminer, cx: &Cx<
     if fin.ouverture.is_some_and(|n| n != connu.ouvertures) {
         return Decision::Ignore("question-close");
     }
-    let wanted = fin.a_compter_du.unwrap_or(cx.today() + Days::new(1));
-    let a_compter_du = match connu.activite.situation {
-        Situation::Terminee => return Decision::Ignore("deja-terminee"),
-        Situation::Ouverte => wanted,
-        Situation::Suspendue => wanted.min(connu.activite.a_compter_du),
-    };
+    if connu.activite.situation == Situation::Terminee {
+        return Decision::Ignore("deja-terminee");
+    }
     let mut connu = (**connu).clone();
-    connu.activite.situation = Situation::Terminee;
-    connu.activite.a_compter_du = a_compter_du;
+    finir(&mut connu, fin.a_compter_du.unwrap_or(cx.today() + Days::new(1)));
     connu.activite.cause = Some(fin.cause.clone());
     let fact = ActiviteTerminee(connu.activite.clone());
     let medecin = cle_medecin(&connu.activite.medecin.rpps);

@@ -75,6 +75,10 @@ fn activites(banc: &Banc<OrdinalAdapter>) -> Vec<(String, Activite)> {
     .collect()
 }
 
+pub(crate) fn derniere(banc: &Banc<OrdinalAdapter>) -> Activite {
+    activites(banc).pop().expect("an activity").1
+}
+
 pub(crate) fn suite(banc: &Banc<OrdinalAdapter>) -> Vec<String> {
     activites(banc).into_iter().map(|(n, a)| format!("{n} {}", a.a_compter_du)).collect()
 }

@@ -1,14 +1,14 @@
 //! Stories: what the Order decides on a doctor, in any order.
 
 use contracts::messages::{
-    ActiviteModifiee, ActiviteRetablie, ActiviteSuspendue, ActiviteTerminee, Issue, Situation,
-    SuspensionLevee, SuspensionPrononcee,
+    ActiviteModifiee, ActiviteRetablie, ActiviteSuspendue, ActiviteTerminee, CauseFin,
+    FinPrononcee, Interruption, Issue, Situation, SuspensionLevee, SuspensionPrononcee,
 };
 use ordinal_adapter::OrdinalAdapter;
 
 use crate::{
     banc::Banc,
-    histoires::{autorisee, demandee, jour, liens, repondre, suite},
+    histoires::{autorisee, autre_dossier, demandee, derniere, jour, liens, repondre, suite},
     monde::{banc, cdom, cle_engagement, rendue, rpps},
 };
 
@@ -72,4 +72,45 @@ fn days_of_a_suspension_are_not_worked_whatever_ends_the_engagement() {
     suspendre(&mut late, "63", "2026-02-20");
     let told = late.corps::<ActiviteModifiee>().remove(0).0;
     assert_eq!((told.situation, told.a_compter_du), (Situation::Terminee, jour("2026-02-20")));
+}
+
+#[test]
+fn days_between_a_lift_and_the_end_are_worked_in_whatever_order_they_are_told() {
+    let fin = FinPrononcee {
+        rpps: rpps(),
+        lieu: None,
+        a_compter_du: jour("2026-04-07"),
+        cause: CauseFin::Retrait,
+    };
+    let tell: [fn(&mut Banc<OrdinalAdapter>, &FinPrononcee); 3] = [
+        |banc, _| suspendre(banc, "63", "2026-03-25"),
+        |banc, _| lever(banc, "2026-04-05"),
+        |banc, fin| banc.reponse(&cdom("63"), fin),
+    ];
+    for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+        let mut banc = autorisee(&["ambert"]);
+        for n in order {
+            tell[n](&mut banc, &fin);
+        }
+        let last = derniere(&banc);
+        assert_eq!((last.situation, last.a_compter_du), (Situation::Terminee, fin.a_compter_du));
+        let suspended = Interruption { du: jour("2026-03-25"), au: Some(jour("2026-04-05")) };
+        assert_eq!(last.interruptions, [suspended], "{order:?}");
+        // A suspension after the end changes nothing.
+        suspendre(&mut banc, "63", "2026-05-01");
+        assert_eq!(derniere(&banc), last);
+    }
+}
+
+#[test]
+fn a_second_opening_says_what_lay_between() {
+    let mut banc = autorisee(&["ambert"]);
+    banc.operateur("retirer", &cle_engagement("ambert"), &[]);
+    let end = derniere(&banc).a_compter_du;
+    banc.avancer(10);
+    autre_dossier(&mut banc, 1043, &["ambert"]);
+    let last = derniere(&banc);
+    assert_eq!(last.situation, Situation::Ouverte);
+    let between = Interruption { du: end, au: Some(last.a_compter_du) };
+    assert_eq!(last.interruptions, [between]);
 }

@@ -53,6 +53,7 @@ pub(super) fn ouvrir(activite: &Activite, cx: &Cx<'_>) -> Decision<RdvAgendaSync
             Vec::new()
         }
     };
+    interruptions(&mut etat);
     suite(etat, effets, cx)
 }
 
@@ -174,7 +175,7 @@ fn rattacher(etat: &EtatEngagement) -> Effect<RdvAgendaSync> {
 /// A later snapshot: the frame drops older ones.
 fn changer(etat: &mut EtatEngagement, activite: &Activite, cx: &Cx<'_>) -> Effets {
     let avant = std::mem::replace(&mut etat.activite, activite.clone());
-    match (avant.situation, activite.situation) {
+    let effets = match (avant.situation, activite.situation) {
         (Situation::Ouverte, Situation::Ouverte) => {
             etat.debut = etat.debut.min(activite.a_compter_du);
             let same =
@@ -199,6 +200,19 @@ fn changer(etat: &mut EtatEngagement, activite: &Activite, cx: &Cx<'_>) -> Effet
             interdire(etat, activite);
             Vec::new()
         }
+    };
+    interruptions(etat);
+    effets
+}
+
+/// A snapshot that tells the interruptions itself is believed: one before it may have been overtaken.
+fn interruptions(etat: &mut EtatEngagement) {
+    let activite = &etat.activite;
+    if !activite.interruptions.is_empty() {
+        let told = activite.interruptions.iter().map(|i| Interdit { du: i.du, jusque: i.au });
+        let ended = activite.situation == Situation::Terminee;
+        let end = ended.then_some(Interdit { du: activite.a_compter_du, jusque: None });
+        etat.interdits = told.chain(end).collect();
     }
 }
 

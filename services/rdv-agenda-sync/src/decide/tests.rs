@@ -81,6 +81,7 @@ fn activite(situation: Situation, a_compter_du: &str) -> Activite {
         situation,
         a_compter_du: day(a_compter_du),
         cause: None,
+        interruptions: Vec::new(),
     }
 }
 

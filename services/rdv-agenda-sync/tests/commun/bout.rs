@@ -63,6 +63,7 @@ pub(crate) fn activite(situation: Situation, a_compter_du: &str) -> Activite {
         situation,
         a_compter_du: a_compter_du.parse().expect("date"),
         cause: None,
+        interruptions: Vec::new(),
     }
 }
 

@@ -27,7 +27,7 @@ use super::{
 use crate::api::Service;
 
 /// Publications of one batch.
-const LOT: usize = 200;
+const LOT: usize = 256;
 /// The code of the failure of a message that nobody takes.
 const NON_ROUTABLE: &str = "non-routable";
 /// Failures read at a time.

@@ -19,7 +19,7 @@ use crate::{
 
 /// Asks and publications taken at a time, as in the frame.
 const DEMANDES: usize = 64;
-const EN_VOL: usize = 200;
+const EN_VOL: usize = 256;
 
 /// Failures that a replay cannot help: an agency answered what it was not asked. The operator
 /// replays them once, reads them, and sets them aside.

@@ -1,5 +1,7 @@
 //! The engagement: what counts, whatever the order.
 
+use contracts::messages::Interruption;
+
 use super::*;
 
 fn key() -> Key {
@@ -84,6 +86,29 @@ fn a_suspension_or_an_end_acts_from_its_day_on_and_the_past_stays() {
     // A withdrawal after a suspension does not bring the suspended days back.
     assert_eq!(key.give(snapshot(Situation::Suspendue, "2026-02-10")).len(), 2);
     assert_eq!(key.give(snapshot(Situation::Terminee, "2026-02-20")).len(), 0);
+}
+
+#[test]
+fn a_snapshot_alone_says_which_days_were_worked() {
+    let mut key = key();
+    key.give(open());
+    for day in ["2026-02-02", "2026-02-03", "2026-02-10", "2026-02-20"] {
+        assert_eq!(key.give(realised(day, &[M], 1)).len(), 2);
+    }
+    // Ended while suspended; the lift is told last, and what came between was overtaken.
+    let mut ended = activite(Situation::Terminee, "2026-02-03");
+    ended.interruptions = vec![interruption("2026-02-03", None)];
+    let end = Incoming::ActiviteTerminee(ActiviteTerminee(ended.clone()));
+    assert_eq!(key.give(message(end, Origin::Relais)).len(), 6);
+    ended.a_compter_du = id("2026-02-15");
+    ended.interruptions = vec![interruption("2026-02-03", Some("2026-02-09"))];
+    let lifted = Incoming::ActiviteModifiee(ActiviteModifiee(ended));
+    let told = key.give(message(lifted, Origin::Relais));
+    assert_eq!(told.len(), 2, "the 10th counts again, the 3rd and the 20th do not: {told:?}");
+}
+
+fn interruption(du: &str, au: Option<&str>) -> Interruption {
+    Interruption { du: id(du), au: au.map(id) }
 }
 
 #[test]

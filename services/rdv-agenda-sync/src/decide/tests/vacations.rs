@@ -1,4 +1,6 @@
-use contracts::messages::{Vacation, VacationAnnulee, VacationPlanifiee, VacationRealisee};
+use contracts::messages::{
+    Interruption, Vacation, VacationAnnulee, VacationPlanifiee, VacationRealisee,
+};
 use contracts::{DemiJournee, Plage};
 use proptest::prelude::*;
 
@@ -131,6 +133,26 @@ fn days_of_a_suspension_stay_cancelled_once_it_is_lifted() {
     }
     banc.activite(&activite(Situation::Suspendue, "2026-03-12"));
     banc.activite(&activite(Situation::Ouverte, "2026-03-20"));
+    banc.vivre("2026-03-30T00:00:00Z");
+    let seen = banc.engagement().vacations.values().map(|v| v.situation);
+    let (held, gone) = (SituationVacation::Realisee, SituationVacation::Annulee);
+    assert_eq!(seen.collect::<Vec<_>>(), [held, gone, held]);
+}
+
+#[test]
+fn a_snapshot_alone_says_which_days_take_place() {
+    let mut banc = Banc::invite();
+    for (id, jour) in [(41, "2026-03-09"), (42, "2026-03-16"), (43, "2026-03-23")] {
+        banc.webhook(id, "2026-03-01T10:00:00Z", plage(jour, "08:00:00", "12:00:00"));
+    }
+    let interruption = |au: Option<&str>| Interruption { du: day("2026-03-12"), au: au.map(day) };
+    let mut ended = activite(Situation::Terminee, "2026-03-12");
+    ended.interruptions = vec![interruption(None)];
+    banc.activite(&ended);
+    // The suspension that brought the end forward is lifted.
+    ended.a_compter_du = day("2026-03-24");
+    ended.interruptions = vec![interruption(Some("2026-03-20"))];
+    banc.activite(&ended);
     banc.vivre("2026-03-30T00:00:00Z");
     let seen = banc.engagement().vacations.values().map(|v| v.situation);
     let (held, gone) = (SituationVacation::Realisee, SituationVacation::Annulee);

@@ -81,6 +81,7 @@ pub(super) fn activite_a(structure: &str, situation: Situation) -> Activite {
         situation,
         a_compter_du: jour("2026-01-05"),
         cause: None,
+        interruptions: Vec::new(),
     }
 }
 
