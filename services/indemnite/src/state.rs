@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, NaiveDate, Utc};
 use contracts::{
     Centimes, CodeCpam, DemiJournee, EngagementId, LieuId, Mois, Rpps, VacationId,
-    messages::{Activite, FacturationOuverte, LigneEtat, Situation},
+    messages::{Activite, FacturationOuverte, LigneEtat},
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -73,27 +73,12 @@ pub fn cle_etat_emis(demande: Uuid) -> String {
 pub struct Engagement {
     /// The last snapshot; nothing is told before the first.
     pub activite: Option<Activite>,
-    /// Periods without the right to practise that are over.
-    pub interruptions: Vec<Interruption>,
-    /// First day of the suspension that lasts.
-    pub suspendue_du: Option<NaiveDate>,
-    /// First day after the end.
-    pub terminee_du: Option<NaiveDate>,
     /// The last snapshot of how the doctor bills.
     pub facturation: Option<FacturationOuverte>,
     /// Days of consultation, as the agenda last told them.
     pub vacations: BTreeMap<NaiveDate, VacationConnue>,
     /// Counts what was told, so that its readers keep the latest.
     pub version: u64,
-}
-
-/// Days without the right to practise, between two days that had it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Interruption {
-    /// First day without it.
-    pub du: NaiveDate,
-    /// First day with it again.
-    pub au: NaiveDate,
 }
 
 /// A day of consultation, as the agenda last told it, and as it was last told further.
@@ -107,40 +92,6 @@ pub struct VacationConnue {
     pub rdv_honores: u32,
     /// What the doctor's month and the attestation were told: half-days that count, appointments.
     pub dit: Option<(Vec<DemiJournee>, u32)>,
-}
-
-impl Engagement {
-    /// Takes a snapshot over: what it says holds from its `a_compter_du` on, the past stays. One
-    /// that tells the interruptions itself is believed, since one before it may have been overtaken.
-    pub fn apply(&mut self, activite: &Activite) {
-        let du = activite.a_compter_du;
-        self.activite = Some(activite.clone());
-        if !activite.interruptions.is_empty() {
-            let told = activite.interruptions.iter();
-            let over = told.clone().filter_map(|i| Some(Interruption { du: i.du, au: i.au? }));
-            self.interruptions = over.collect();
-            self.suspendue_du = told.filter(|i| i.au.is_none()).map(|i| i.du).min();
-            self.terminee_du = (activite.situation == Situation::Terminee).then_some(du);
-            return;
-        }
-        match activite.situation {
-            Situation::Suspendue => self.suspendue_du = Some(du),
-            Situation::Terminee => self.terminee_du = Some(du),
-            Situation::Ouverte => {
-                let since = [self.suspendue_du.take(), self.terminee_du.take()];
-                if let Some(since) = since.into_iter().flatten().min().filter(|s| *s < du) {
-                    self.interruptions.push(Interruption { du: since, au: du });
-                }
-            }
-        }
-    }
-
-    /// Whether the doctor had the right to practise on `date`, as far as is known.
-    pub fn autorise(&self, date: NaiveDate) -> bool {
-        let since = [self.suspendue_du, self.terminee_du];
-        !since.into_iter().flatten().any(|du| date >= du)
-            && !self.interruptions.iter().any(|i| date >= i.du && date < i.au)
-    }
 }
 
 /// A day of consultation, as an engagement tells it to the doctor's month and to the attestation.

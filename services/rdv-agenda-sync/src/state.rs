@@ -211,8 +211,6 @@ pub struct EtatEngagement {
     pub activite: Activite,
     /// First day of the activity.
     pub debut: NaiveDate,
-    /// Days on which it may not take place, by their first day.
-    pub interdits: Vec<Interdit>,
     /// The doctor's access.
     pub acces: Acces,
     /// `agenda.ouvert` was published, and `agenda.ferme` was not since.
@@ -227,15 +225,6 @@ pub struct EtatEngagement {
     pub rdvs: BTreeMap<i64, RdvSuivi>,
     /// Days of consultation.
     pub vacations: BTreeMap<NaiveDate, VacationSuivie>,
-}
-
-/// Days on which an activity may not take place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Interdit {
-    /// First day.
-    pub du: NaiveDate,
-    /// First day after it; `None` while it lasts.
-    pub jusque: Option<NaiveDate>,
 }
 
 /// A doctor's access to the agenda of a site.

@@ -62,6 +62,20 @@ data! {
     }
 }
 
+impl Activite {
+    /// Whether the doctor has the right to practise on `date`, as this snapshot alone tells it.
+    pub fn autorise(&self, date: NaiveDate) -> bool {
+        let holds = self.situation == Situation::Ouverte || date < self.a_compter_du;
+        holds && !self.interruptions.iter().any(|i| i.contient(date))
+    }
+}
+
+impl Interruption {
+    fn contient(&self, date: NaiveDate) -> bool {
+        date >= self.du && self.au.is_none_or(|au| date < au)
+    }
+}
+
 macro_rules! activite {
     ($($(#[$doc:meta])* $name:ident $type:literal),* $(,)?) => {
         $(

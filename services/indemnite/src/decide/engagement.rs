@@ -19,7 +19,7 @@ use crate::{
 /// A snapshot of the activity, whatever its type.
 pub(super) fn activite(state: Option<&State>, activite: &Activite) -> Decided {
     let mut engagement = engagement_of(state)?;
-    engagement.apply(activite);
+    engagement.activite = Some(activite.clone());
     let dates: Vec<_> = engagement.vacations.keys().copied().collect();
     finish(engagement, &dates)
 }
@@ -64,8 +64,9 @@ fn finish(mut engagement: Engagement, dates: &[NaiveDate]) -> Decided {
 
 /// The half-days of a day that count.
 fn counting(engagement: &Engagement, date: NaiveDate) -> (Vec<DemiJournee>, u32) {
+    let autorise = engagement.activite.as_ref().is_none_or(|a| a.autorise(date));
     match engagement.vacations.get(&date) {
-        Some(known) if known.realisee && engagement.autorise(date) => {
+        Some(known) if known.realisee && autorise => {
             (known.demi_journees.clone(), known.rdv_honores)
         }
         Some(_) | None => (Vec::new(), 0),

@@ -5,7 +5,7 @@ use contracts::{
     Civilite, DemiJournee, DossierId, EngagementId, Lieu, Medecin, ModeExercice, Rib, VacationId,
     messages::{
         Activite, ActiviteModifiee, ActiviteRetablie, ActiviteSuspendue, ActiviteTerminee,
-        FacturationOuverte, ModeFacturation, Situation, Vacation, VacationAnnulee,
+        FacturationOuverte, Interruption, ModeFacturation, Situation, Vacation, VacationAnnulee,
         VacationPlanifiee, VacationRealisee,
     },
 };
@@ -134,8 +134,17 @@ impl Histoire {
                 steps.push((instant(plus(said_s, 3), 11, 0), Situation::Ouverte, r.max(s)));
             }
         }
+        let suspended = steps.iter().find(|(_, situation, _)| *situation == Situation::Suspendue);
+        let suspended = suspended.map(|(_, _, du)| *du);
         for (n, (at, situation, du)) in steps.into_iter().enumerate() {
-            let activite = activite(engagement, medecin, lieu, situation, du);
+            let mut activite = activite(engagement, medecin, lieu, situation, du);
+            activite.interruptions = match (situation, suspended) {
+                (Situation::Suspendue, _) => vec![Interruption { du, au: None }],
+                (Situation::Ouverte, Some(since)) if n >= 2 && since < du => {
+                    vec![Interruption { du: since, au: Some(du) }]
+                }
+                (Situation::Ouverte | Situation::Terminee, _) => Vec::new(),
+            };
             let message = match situation {
                 Situation::Ouverte if n == 0 => {
                     Incoming::ActiviteModifiee(ActiviteModifiee(activite))

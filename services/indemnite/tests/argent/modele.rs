@@ -102,9 +102,11 @@ impl Modele {
     fn holds(&self, jour: &Jour) -> Option<(&Rpps, &Vacation)> {
         let (realised, vacation) = self.vacations.get(jour)?;
         let snapshots = self.activites.get(&jour.0)?;
-        let mut allowed = true;
-        for snapshot in snapshots.iter().filter(|s| jour.1 >= s.a_compter_du) {
-            allowed = snapshot.situation == Situation::Ouverte;
+        // The last one tells all.
+        let last = snapshots.last()?;
+        let mut allowed = last.situation == Situation::Ouverte || jour.1 < last.a_compter_du;
+        for i in &last.interruptions {
+            allowed &= jour.1 < i.du || i.au.is_some_and(|au| au <= jour.1);
         }
         let counts = *realised && allowed && !vacation.demi_journees.is_empty();
         counts.then(|| (&snapshots[0].medecin.rpps, vacation))

@@ -90,6 +90,7 @@ fn ouverture(
 ) -> Verdict {
     let id = cx.key.rsplit('/').next().and_then(|id| id.parse().ok());
     let engagement = id.ok_or_else(|| Refusal::new("etat-inattendu", "not an engagement's key"))?;
+    let entre_ouvertures = before.as_ref().map(|b| entre_ouvertures(b, cx)).unwrap_or_default();
     let activite = Activite {
         engagement,
         dossier: e.dossier,
@@ -100,13 +101,10 @@ fn ouverture(
         situation: Situation::Ouverte,
         a_compter_du: cx.today(),
         cause: None,
-        interruptions: Vec::new(),
+        interruptions: interruptions(&entre_ouvertures, &mesures),
     };
-    let entre_ouvertures = before.as_ref().map(|b| entre_ouvertures(b, cx)).unwrap_or_default();
     let (mut dossiers, ouvertures, mut taches) =
         before.map_or_else(Default::default, |b| (b.dossiers, b.ouvertures, b.taches));
-    let interruptions = interruptions(&entre_ouvertures, &mesures);
-    let activite = Activite { interruptions, ..activite };
     dossiers.insert(e.dossier);
     // What the Order decided and lifted before is past; a suspension that still runs is shown next.
     let appliquees = suspension(&mesures).map_or(mesures.len(), |(rank, _)| rank);
@@ -242,11 +240,8 @@ fn appliquer(connu: &mut EngagementConnu) -> Vec<Effet> {
     if connu.activite.situation == Situation::Terminee {
         let shown = connu.activite.clone();
         finir(connu, connu.fin.unwrap_or(shown.a_compter_du));
-        let changed = connu.activite != shown;
-        return changed
-            .then(|| Effet::publish(&ActiviteModifiee(connu.activite.clone())))
-            .into_iter()
-            .collect();
+        let told = (connu.activite != shown).then(|| ActiviteModifiee(connu.activite.clone()));
+        return told.iter().map(Effet::publish).collect();
     }
     connu.activite.interruptions = interruptions(&connu.entre_ouvertures, &connu.mesures);
     pending.into_iter().filter_map(|mesure| effet_de(&mut connu.activite, mesure)).collect()
@@ -277,12 +272,12 @@ fn effet_de(activite: &mut Activite, mesure: Mesure) -> Option<Effet> {
 /// The end, from `fin` on. Days between a suspension that lasts and the end are not worked either;
 /// once it is lifted, those after it are.
 fn finir(connu: &mut EngagementConnu, fin: NaiveDate) {
-    let running = suspension(&connu.mesures).map(|(_, first)| first);
     let mut interruptions = interruptions(&connu.entre_ouvertures, &connu.mesures);
     interruptions.retain(|i| i.du < fin);
     connu.fin = Some(fin);
     connu.activite.situation = Situation::Terminee;
-    connu.activite.a_compter_du = running.map_or(fin, |first| first.min(fin));
+    let lasts = interruptions.iter().find(|i| i.au.is_none());
+    connu.activite.a_compter_du = lasts.map_or(fin, |i| i.du);
     connu.activite.interruptions = interruptions;
 }
 

@@ -12,9 +12,7 @@ use super::{CONSTAT, Cx, Decide, Effets, OBSERVE, deplace, tache_faite, vacation
 use crate::{
     RdvAgendaSync,
     planning::Ouvertures,
-    state::{
-        Acces, Etat, EtatEngagement, Evenement, INVITER, Interdit, RdvSuivi, Reponse, cle_lieu,
-    },
+    state::{Acces, Etat, EtatEngagement, Evenement, INVITER, RdvSuivi, Reponse, cle_lieu},
     webhook::{Fait, Observation, Rdv},
 };
 
@@ -34,9 +32,8 @@ const ACCES_PERDU: &str = "rdv-acces-perdu";
 
 /// The first snapshot of an engagement, whichever it is.
 pub(super) fn ouvrir(activite: &Activite, cx: &Cx<'_>) -> Decision<RdvAgendaSync> {
-    let mut etat = EtatEngagement {
+    let etat = EtatEngagement {
         debut: activite.a_compter_du,
-        interdits: Vec::new(),
         acces: Acces::AttendLieu,
         agenda_ouvert: false,
         role_vu: None,
@@ -48,12 +45,8 @@ pub(super) fn ouvrir(activite: &Activite, cx: &Cx<'_>) -> Decision<RdvAgendaSync
     };
     let effets = match activite.situation {
         Situation::Ouverte => vec![rattacher(&etat)],
-        Situation::Suspendue | Situation::Terminee => {
-            interdire(&mut etat, activite);
-            Vec::new()
-        }
+        Situation::Suspendue | Situation::Terminee => Vec::new(),
     };
-    interruptions(&mut etat);
     suite(etat, effets, cx)
 }
 
@@ -175,52 +168,19 @@ fn rattacher(etat: &EtatEngagement) -> Effect<RdvAgendaSync> {
 /// A later snapshot: the frame drops older ones.
 fn changer(etat: &mut EtatEngagement, activite: &Activite, cx: &Cx<'_>) -> Effets {
     let avant = std::mem::replace(&mut etat.activite, activite.clone());
-    let effets = match (avant.situation, activite.situation) {
+    match (avant.situation, activite.situation) {
         (Situation::Ouverte, Situation::Ouverte) => {
             etat.debut = etat.debut.min(activite.a_compter_du);
             let same =
                 avant.medecin.courriel == activite.medecin.courriel && avant.lieu == activite.lieu;
             if same { Vec::new() } else { vec![rattacher(etat)] }
         }
-        (Situation::Suspendue | Situation::Terminee, Situation::Ouverte) => {
-            retablir(etat, activite, cx)
-        }
-        (Situation::Ouverte, Situation::Suspendue | Situation::Terminee) => {
-            interdire(etat, activite);
-            fermer(etat, cx)
-        }
+        (Situation::Suspendue | Situation::Terminee, Situation::Ouverte) => retablir(etat, cx),
+        (Situation::Ouverte, Situation::Suspendue | Situation::Terminee) => fermer(etat, cx),
         (
             Situation::Suspendue | Situation::Terminee,
             Situation::Suspendue | Situation::Terminee,
-        ) => {
-            // The same situation again corrects its date; another one only adds to it.
-            if avant.situation == activite.situation {
-                etat.interdits.retain(|i| i.jusque.is_some());
-            }
-            interdire(etat, activite);
-            Vec::new()
-        }
-    };
-    interruptions(etat);
-    effets
-}
-
-/// A snapshot that tells the interruptions itself is believed: one before it may have been overtaken.
-fn interruptions(etat: &mut EtatEngagement) {
-    let activite = &etat.activite;
-    if !activite.interruptions.is_empty() {
-        let told = activite.interruptions.iter().map(|i| Interdit { du: i.du, jusque: i.au });
-        let ended = activite.situation == Situation::Terminee;
-        let end = ended.then_some(Interdit { du: activite.a_compter_du, jusque: None });
-        etat.interdits = told.chain(end).collect();
-    }
-}
-
-/// No vacation from `a_compter_du` on; the days before stay.
-fn interdire(etat: &mut EtatEngagement, activite: &Activite) {
-    match etat.interdits.last_mut().filter(|i| i.jusque.is_none()) {
-        Some(interdit) => interdit.du = interdit.du.min(activite.a_compter_du),
-        None => etat.interdits.push(Interdit { du: activite.a_compter_du, jusque: None }),
+        ) => Vec::new(),
     }
 }
 
@@ -241,11 +201,7 @@ fn fermer(etat: &mut EtatEngagement, cx: &Cx<'_>) -> Effets {
 }
 
 /// The activity is open again: the access as well, if it was not taken away meanwhile.
-fn retablir(etat: &mut EtatEngagement, activite: &Activite, cx: &Cx<'_>) -> Effets {
-    if let Some(interdit) = etat.interdits.last_mut().filter(|i| i.jusque.is_none()) {
-        interdit.jusque = Some(activite.a_compter_du);
-    }
-    etat.interdits.retain(|i| i.jusque.is_none_or(|j| j > i.du));
+fn retablir(etat: &mut EtatEngagement, cx: &Cx<'_>) -> Effets {
     let mut effets = vec![rattacher(etat)];
     let revocation = etat.taches.remove(REVOCATION);
     effets.extend(revocation.map(|t| tache_faite(t, OBSERVE)));

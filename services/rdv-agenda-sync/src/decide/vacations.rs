@@ -6,7 +6,8 @@ use chrono::{DateTime, Days, NaiveDate, Utc};
 use contracts::{
     VacationId,
     messages::{
-        Vacation, VacationAnnulee, VacationAuPlanning, VacationPlanifiee, VacationRealisee,
+        Situation, Vacation, VacationAnnulee, VacationAuPlanning, VacationPlanifiee,
+        VacationRealisee,
     },
 };
 use kernel::{paris_at, paris_date};
@@ -48,7 +49,7 @@ pub(super) fn synchroniser(etat: &mut EtatEngagement, cx: &Cx<'_>) -> Effets {
     etat.ouvertures.elaguer(oublie, rien_en_vol);
 
     let mut creneaux = etat.ouvertures.creneaux(etat.debut.max(oublie), au);
-    creneaux.retain(|jour, _| !interdit(etat, *jour));
+    creneaux.retain(|jour, _| etat.activite.autorise(*jour));
     let jours: BTreeSet<NaiveDate> =
         creneaux.keys().chain(etat.vacations.keys()).copied().collect();
     let (mut effets, mut entrees) = (Effets::new(), Vec::new());
@@ -69,10 +70,6 @@ pub(super) fn synchroniser(etat: &mut EtatEngagement, cx: &Cx<'_>) -> Effets {
     }
     effets.extend(echeance(etat, au, cx).map(|at| wake(at, ECHEANCE)));
     effets
-}
-
-fn interdit(etat: &EtatEngagement, jour: NaiveDate) -> bool {
-    etat.interdits.iter().any(|i| jour >= i.du && i.jusque.is_none_or(|j| jour < j))
 }
 
 /// The instant at which a day counts as held.
@@ -166,6 +163,7 @@ fn echeance(etat: &EtatEngagement, au: NaiveDate, cx: &Cx<'_>) -> Option<DateTim
         paris_at(jour.min(au), cx.config.realisation_a)
     });
     // Terminated activities open nothing more.
-    let closed = etat.interdits.iter().any(|i| i.jusque.is_none() && i.du <= au);
+    let activite = &etat.activite;
+    let closed = activite.situation != Situation::Ouverte && activite.a_compter_du <= au;
     [next, reread.filter(|_| !closed)].into_iter().flatten().min()
 }

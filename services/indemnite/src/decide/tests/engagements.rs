@@ -62,8 +62,9 @@ fn a_planned_or_cancelled_day_counts_nothing() {
 
 #[test]
 fn a_suspension_or_an_end_acts_from_its_day_on_and_the_past_stays() {
-    let snapshot = |situation, du| {
-        let activite = activite(situation, du);
+    let snapshot = |situation, du, interruptions: &[Interruption]| {
+        let mut activite = activite(situation, du);
+        activite.interruptions = interruptions.to_vec();
         let message = match situation {
             Situation::Ouverte => Incoming::ActiviteRetablie(ActiviteRetablie(activite)),
             Situation::Suspendue => Incoming::ActiviteSuspendue(ActiviteSuspendue(activite)),
@@ -71,21 +72,31 @@ fn a_suspension_or_an_end_acts_from_its_day_on_and_the_past_stays() {
         };
         super::message(message, Origin::Relais)
     };
+    let (lasts, over) =
+        (interruption("2026-02-03", None), interruption("2026-02-03", Some("2026-02-09")));
+    let again = interruption("2026-02-10", None);
     let mut key = key();
     key.give(open());
     for day in ["2026-02-02", "2026-02-03", "2026-02-10"] {
         assert_eq!(key.give(realised(day, &[M], 1)).len(), 2);
     }
-    let told = key.give(snapshot(Situation::Suspendue, "2026-02-03"));
+    let told = key.give(snapshot(Situation::Suspendue, "2026-02-03", &[lasts]));
     assert_eq!(told.len(), 4, "two days lose their half-days: {told:?}");
-    let told = key.give(snapshot(Situation::Ouverte, "2026-02-09"));
+    let told = key.give(snapshot(Situation::Ouverte, "2026-02-09", std::slice::from_ref(&over)));
     assert_eq!(told.len(), 2, "the day after the suspension counts again: {told:?}");
     // The date of the end is corrected: only the last one holds.
-    assert_eq!(key.give(snapshot(Situation::Terminee, "2026-02-01")).len(), 4);
-    assert_eq!(key.give(snapshot(Situation::Terminee, "2026-02-20")).len(), 4);
+    assert_eq!(
+        key.give(snapshot(Situation::Terminee, "2026-02-01", std::slice::from_ref(&over))).len(),
+        4
+    );
+    assert_eq!(
+        key.give(snapshot(Situation::Terminee, "2026-02-20", std::slice::from_ref(&over))).len(),
+        4
+    );
+    let both = [over, again];
     // A withdrawal after a suspension does not bring the suspended days back.
-    assert_eq!(key.give(snapshot(Situation::Suspendue, "2026-02-10")).len(), 2);
-    assert_eq!(key.give(snapshot(Situation::Terminee, "2026-02-20")).len(), 0);
+    assert_eq!(key.give(snapshot(Situation::Suspendue, "2026-02-10", &both)).len(), 2);
+    assert_eq!(key.give(snapshot(Situation::Terminee, "2026-02-10", &both)).len(), 0);
 }
 
 #[test]
@@ -102,9 +113,13 @@ fn a_snapshot_alone_says_which_days_were_worked() {
     assert_eq!(key.give(message(end, Origin::Relais)).len(), 6);
     ended.a_compter_du = id("2026-02-15");
     ended.interruptions = vec![interruption("2026-02-03", Some("2026-02-09"))];
-    let lifted = Incoming::ActiviteModifiee(ActiviteModifiee(ended));
+    let lifted = Incoming::ActiviteModifiee(ActiviteModifiee(ended.clone()));
     let told = key.give(message(lifted, Origin::Relais));
     assert_eq!(told.len(), 2, "the 10th counts again, the 3rd and the 20th do not: {told:?}");
+    // The suspension never was.
+    ended.interruptions.clear();
+    let never = Incoming::ActiviteModifiee(ActiviteModifiee(ended));
+    assert_eq!(key.give(message(never, Origin::Relais)).len(), 2, "the 3rd as well");
 }
 
 fn interruption(du: &str, au: Option<&str>) -> Interruption {

@@ -132,7 +132,10 @@ fn days_of_a_suspension_stay_cancelled_once_it_is_lifted() {
         banc.webhook(id, "2026-03-01T10:00:00Z", plage(jour, "08:00:00", "12:00:00"));
     }
     banc.activite(&activite(Situation::Suspendue, "2026-03-12"));
-    banc.activite(&activite(Situation::Ouverte, "2026-03-20"));
+    let mut lifted = activite(Situation::Ouverte, "2026-03-20");
+    lifted.interruptions =
+        vec![Interruption { du: day("2026-03-12"), au: Some(day("2026-03-20")) }];
+    banc.activite(&lifted);
     banc.vivre("2026-03-30T00:00:00Z");
     let seen = banc.engagement().vacations.values().map(|v| v.situation);
     let (held, gone) = (SituationVacation::Realisee, SituationVacation::Annulee);
