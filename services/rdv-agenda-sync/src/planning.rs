@@ -53,6 +53,10 @@ impl Regle {
                 None => parts.push(part),
             }
         }
+        // RFC 5545's are ASCII; rrule 0.14 panics on a weekday that is not.
+        if !text.is_ascii() {
+            return Err(RegleError::Illisible);
+        }
         // Theirs are weekly or monthly; finer ones would only be long to compute.
         let fin = ["FREQ=SECONDLY", "FREQ=MINUTELY", "FREQ=HOURLY"];
         if parts.iter().any(|p| fin.iter().any(|f| p.eq_ignore_ascii_case(f))) {

@@ -66,6 +66,9 @@ fn what_is_not_mutilated_is_read() {
         assert!(!matches!(lire(corps.as_bytes()), Lecture::Illisible { .. }), "{corps}");
         eprouver(corps.as_bytes());
     }
+    // What rrule cannot slice is refused before it tries.
+    let corps = CORPS[0].replace("BYDAY=MO", "BYDAY=Mé");
+    assert!(matches!(lire(corps.as_bytes()), Lecture::Illisible { .. }));
     // A series far away, or older than any agenda, is refused instead of computed for ever.
     for day in ["0001-01-01", "+262142-12-31", "-262143-01-01"] {
         let corps = CORPS[0].replace("2026-03-02\",\"start", &format!("{day}\",\"start"));
