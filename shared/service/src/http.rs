@@ -68,7 +68,9 @@ impl Business {
             },
             state: |body| {
                 let state = read_state::<S>(body)?;
-                serde_json::to_value(state).map_err(|e| e.to_string())
+                // Through its text, as the store keeps it: nothing else is compiled for it.
+                let text = serde_json::to_string(&state).map_err(|e| e.to_string())?;
+                serde_json::from_str(&text).map_err(|e| e.to_string())
             },
             operator: |action, now| {
                 let (key, event) = S::operator(action)?;

@@ -48,11 +48,17 @@ pub(super) fn parse_state<S: Service>(body: &str) -> Result<Stored<S::State>, St
     if version == S::STATE_VERSION {
         return present.map_err(|e| e.to_string());
     }
+    // Written again it would lose what this program does not know.
+    if version > S::STATE_VERSION {
+        let known = S::STATE_VERSION;
+        return Err(format!("état écrit par un programme plus récent : {version}, ici {known}"));
+    }
     let old: Stored<serde_json::Value> = serde_json::from_str(body).map_err(|e| e.to_string())?;
     let mut value = old.s;
     for from in version..S::STATE_VERSION {
         value = S::upcast(from, value)?;
     }
-    let s = serde_json::from_value(value).map_err(|e| e.to_string())?;
+    // Through its text: what reads states from a tree would be compiled for this alone.
+    let s = serde_json::from_str(&value.to_string()).map_err(|e| e.to_string())?;
     Ok(Stored { v: S::STATE_VERSION, vus: old.vus, s })
 }

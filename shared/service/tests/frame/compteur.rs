@@ -91,6 +91,7 @@ impl AskKind for Confirmer {
 
 impl Service for Compteur {
     const NAME: &'static str = "compteur";
+    const STATE_VERSION: u32 = 2;
     /// The states that a start concerns.
     type Config = Vec<String>;
     type State = Etat;
@@ -204,6 +205,14 @@ impl Service for Compteur {
         let tache =
             action.champs.get("tache").and_then(|t| t.parse().ok()).ok_or("quelle tâche ?")?;
         Ok((action.cle.clone(), Evenement::Fermer { tache, par: action.par.clone() }))
+    }
+
+    /// Withdrawals had another name.
+    fn upcast(version: u32, mut body: serde_json::Value) -> Result<serde_json::Value, String> {
+        let fields = body.as_object_mut().filter(|_| version == 1).ok_or("an unknown version")?;
+        let retraits = fields.remove("retires").ok_or("no withdrawals")?;
+        fields.insert("retraits".to_owned(), retraits);
+        Ok(body)
     }
 
     fn etape(etat: &Etat) -> Option<Etape> {

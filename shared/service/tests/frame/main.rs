@@ -5,6 +5,7 @@ mod banc;
 mod compteur;
 mod ops;
 mod suites;
+mod versions;
 
 use std::{sync::Arc, time::Duration};
 
