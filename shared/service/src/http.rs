@@ -42,7 +42,7 @@ pub(crate) struct Business {
     question: fn(Option<&str>, &Lien, &Referentiel) -> Option<Question>,
     reponse: fn(&Lien, &Answer, DateTime<Utc>) -> Taken,
     /// A stored state as JSON, brought to the present version.
-    pub state: fn(&str) -> Result<serde_json::Value, String>,
+    pub state: fn(&str) -> Result<String, String>,
     /// The input that an operator's action is, or why it makes no sense.
     pub operator: fn(&OperatorAction, DateTime<Utc>) -> Result<InputRow, String>,
 }
@@ -68,9 +68,7 @@ impl Business {
             },
             state: |body| {
                 let state = read_state::<S>(body)?;
-                // Through its text, as the store keeps it: nothing else is compiled for it.
-                let text = serde_json::to_string(&state).map_err(|e| e.to_string())?;
-                serde_json::from_str(&text).map_err(|e| e.to_string())
+                serde_json::to_string(&state).map_err(|e| e.to_string())
             },
             operator: |action, now| {
                 let (key, event) = S::operator(action)?;

@@ -244,7 +244,8 @@ async fn state(
     let journal = vec![acting.did(web.clock.now(), "lecture-etat", cle)];
     let written = web.act(Writes { journal, ..Writes::default() }).await;
     written.map_err(|_| store_away())?;
-    Ok(([(header::CACHE_CONTROL, "no-store")], Json(state)).into_response())
+    let headers = [(header::CACHE_CONTROL, "no-store"), (header::CONTENT_TYPE, "application/json")];
+    Ok((headers, state).into_response())
 }
 
 impl Web {

@@ -72,28 +72,21 @@ fn a_suspension_or_an_end_acts_from_its_day_on_and_the_past_stays() {
         };
         super::message(message, Origin::Relais)
     };
-    let (lasts, over) =
-        (interruption("2026-02-03", None), interruption("2026-02-03", Some("2026-02-09")));
-    let again = interruption("2026-02-10", None);
+    let lasts = [interruption("2026-02-03", None)];
+    let over = [interruption("2026-02-03", Some("2026-02-09"))];
+    let both = [over.as_slice(), &[interruption("2026-02-10", None)]].concat();
     let mut key = key();
     key.give(open());
     for day in ["2026-02-02", "2026-02-03", "2026-02-10"] {
         assert_eq!(key.give(realised(day, &[M], 1)).len(), 2);
     }
-    let told = key.give(snapshot(Situation::Suspendue, "2026-02-03", &[lasts]));
+    let told = key.give(snapshot(Situation::Suspendue, "2026-02-03", &lasts));
     assert_eq!(told.len(), 4, "two days lose their half-days: {told:?}");
-    let told = key.give(snapshot(Situation::Ouverte, "2026-02-09", std::slice::from_ref(&over)));
+    let told = key.give(snapshot(Situation::Ouverte, "2026-02-09", &over));
     assert_eq!(told.len(), 2, "the day after the suspension counts again: {told:?}");
     // The date of the end is corrected: only the last one holds.
-    assert_eq!(
-        key.give(snapshot(Situation::Terminee, "2026-02-01", std::slice::from_ref(&over))).len(),
-        4
-    );
-    assert_eq!(
-        key.give(snapshot(Situation::Terminee, "2026-02-20", std::slice::from_ref(&over))).len(),
-        4
-    );
-    let both = [over, again];
+    assert_eq!(key.give(snapshot(Situation::Terminee, "2026-02-01", &over)).len(), 4);
+    assert_eq!(key.give(snapshot(Situation::Terminee, "2026-02-20", &over)).len(), 4);
     // A withdrawal after a suspension does not bring the suspended days back.
     assert_eq!(key.give(snapshot(Situation::Suspendue, "2026-02-10", &both)).len(), 2);
     assert_eq!(key.give(snapshot(Situation::Terminee, "2026-02-10", &both)).len(), 0);
