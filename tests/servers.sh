@@ -8,7 +8,8 @@
 #   . tests/servers.sh               then: servers_start; ...; servers_stop
 #
 # RabbitMQ's schedulers do not wait busily, as its documentation advises where processors are shared.
-# PostgreSQL runs without fsync, which tests do not need; SERVERS_FSYNC=on keeps it, to measure.
+# PostgreSQL runs without fsync, which tests do not need; SERVERS_FSYNC=on keeps it, to measure, and
+# gives it the memory of a small server (docs/guides/operator.md) instead of its default of 128 MB.
 #
 # Sets AMQP_URL, AMQP_MGMT_URL and DATABASE_URL; with the RabbitMQ started here, AMQPS_URL as well,
 # whose listener wants a client certificate, and AMQP_TLS_DIR: ca.pem, client.pem and client.key,
@@ -282,8 +283,9 @@ _servers_start_postgres() {
 
 # On the port and data that it has; data are made the first time.
 _servers_boot_postgres() {
-    local bin
+    local bin fsync=${SERVERS_FSYNC:-off} memory=128MB
     bin=$(_servers_find_postgres)
+    [ "$fsync" = off ] || memory=1GB
     # Without fsync unless asked: nobody needs these data after a power cut. The rest is as in
     # production.
     # shellcheck disable=SC2016  # expanded by the inner shell
@@ -291,8 +293,8 @@ _servers_boot_postgres() {
         [ -d data ] ||
             "$1/initdb" -D data -U relais -A scram-sha-256 --pwfile=password -E UTF8 --locale=C.UTF-8 --no-sync &&
             exec "$1/postgres" -D data -p "$2" -c listen_addresses=127.0.0.1 \
-                -c unix_socket_directories= -c "fsync=$3" -c max_connections=400
-    ' sh "$bin" "$_pg_port" "${SERVERS_FSYNC:-off}"
+                -c unix_socket_directories= -c "fsync=$3" -c "shared_buffers=$4" -c max_connections=400
+    ' sh "$bin" "$_pg_port" "$fsync" "$memory"
     _servers_wait postgres 60 "$bin/pg_isready" -q -h 127.0.0.1 -p "$_pg_port" && return 0
     _servers_end postgres INT
     return 1

@@ -17,7 +17,7 @@ use contact::{Lien, Question};
 use contracts::Referentiel;
 use kernel::Fault;
 use service::{
-    Attempt, Context, Decision, Equipment, Etape, Input, OperatorAction, Refusal, Service,
+    Attempt, Context, Decision, Equipment, Etape, Input, OperatorAction, Program, Refusal, Service,
 };
 use uuid::Uuid;
 
@@ -48,6 +48,9 @@ contracts::incoming! {
 pub struct CpamCps {
     courrier: agency::Courrier,
 }
+
+/// The service, for the programs that run it.
+pub static PROGRAM: Program = Program::of::<CpamCps>();
 
 impl Service for CpamCps {
     const NAME: &'static str = "cpam-cps";

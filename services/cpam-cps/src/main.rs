@@ -1,5 +1,5 @@
 //! The service cpam-cps in a process of its own.
 
 fn main() -> std::process::ExitCode {
-    service::run_main::<cpam_cps::CpamCps>()
+    cpam_cps::PROGRAM.main()
 }

@@ -5,8 +5,8 @@ use chrono::{DateTime, Utc};
 use contracts::{DossierId, LieuId, incoming, messages::ModeFacturation};
 use serde::{Deserialize, Serialize};
 use service::{
-    Attempt, Context, Decision, Equipment, Etape, Ingress, Input, Limit, OperatorAction, Refusal,
-    Service,
+    Attempt, Context, Decision, Equipment, Etape, Ingress, Input, Limit, OperatorAction, Program,
+    Refusal, Service,
 };
 use uuid::Uuid;
 
@@ -127,6 +127,9 @@ pub enum Event {
 pub struct DsIntake {
     client: Client,
 }
+
+/// The service, for the programs that run it.
+pub static PROGRAM: Program = Program::of::<DsIntake>();
 
 impl Service for DsIntake {
     const NAME: &'static str = "ds-intake";

@@ -1,5 +1,5 @@
 //! The ds-intake service on its own.
 
 fn main() -> std::process::ExitCode {
-    service::run_main::<ds_intake::DsIntake>()
+    ds_intake::PROGRAM.main()
 }

@@ -15,7 +15,7 @@ use contact::{Lien, Mailer, Question};
 use contracts::{Referentiel, messages};
 use kernel::Fault;
 use service::{
-    Attempt, Context, Decision, Equipment, Etape, Input, OperatorAction, Refusal, Service,
+    Attempt, Context, Decision, Equipment, Etape, Input, OperatorAction, Program, Refusal, Service,
 };
 use uuid::Uuid;
 
@@ -46,6 +46,9 @@ contracts::incoming! {
 pub struct Indemnite {
     mailer: Mailer,
 }
+
+/// The service, for the programs that run it.
+pub static PROGRAM: Program = Program::of::<Indemnite>();
 
 impl Service for Indemnite {
     const NAME: &'static str = "indemnite";

@@ -1,5 +1,5 @@
 //! The service indemnite in a process of its own.
 
 fn main() -> std::process::ExitCode {
-    service::run_main::<indemnite::Indemnite>()
+    indemnite::PROGRAM.main()
 }

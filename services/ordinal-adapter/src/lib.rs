@@ -14,7 +14,7 @@ use contact::{Lien, Question};
 use contracts::Referentiel;
 use kernel::Fault;
 use service::{
-    Attempt, Context, Decision, Equipment, Etape, Input, OperatorAction, Refusal, Service,
+    Attempt, Context, Decision, Equipment, Etape, Input, OperatorAction, Program, Refusal, Service,
 };
 use uuid::Uuid;
 
@@ -45,6 +45,9 @@ contracts::incoming! {
 pub struct OrdinalAdapter {
     courrier: agency::Courrier,
 }
+
+/// The service, for the programs that run it.
+pub static PROGRAM: Program = Program::of::<OrdinalAdapter>();
 
 impl Service for OrdinalAdapter {
     const NAME: &'static str = "ordinal-adapter";

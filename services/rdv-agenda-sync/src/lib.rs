@@ -22,8 +22,8 @@ use contact::{Lien, Mailer};
 use contracts::{LieuId, Referentiel};
 use kernel::Fault;
 use service::{
-    Attempt, Context, Decision, Equipment, Etape, Ingress, Input, Limit, OperatorAction, Refusal,
-    Service,
+    Attempt, Context, Decision, Equipment, Etape, Ingress, Input, Limit, OperatorAction, Program,
+    Refusal, Service,
 };
 use uuid::Uuid;
 
@@ -45,6 +45,9 @@ pub struct RdvAgendaSync {
     client: Client,
     mailer: Mailer,
 }
+
+/// The service, for the programs that run it.
+pub static PROGRAM: Program = Program::of::<RdvAgendaSync>();
 
 impl Service for RdvAgendaSync {
     const NAME: &'static str = "rdv-agenda-sync";

@@ -1,39 +1,22 @@
-//! Starts the six services in one process, on whatever transport and stores are given.
+//! The six services, started in one process on whatever transport and stores are given.
 
-use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
-use bus::SharedTransport;
-use contact::MailerSettings;
-use contracts::Referentiel;
-use kernel::Clock;
-use service::{Host, Operators, Running, Service, StartError, config::LinksConfig};
-use store::SharedStore;
-use tokio::net::TcpListener;
+use service::{Host, Launch, Program, Running, StartError};
 
 /// The services, in the order of a dossier's way.
-pub(crate) const SERVICES: [&str; 6] =
-    ["ds-intake", "ordinal-adapter", "rpps-flux", "cpam-cps", "rdv-agenda-sync", "indemnite"];
+pub(crate) static SERVICES: [&Program; 6] = [
+    &ds_intake::PROGRAM,
+    &ordinal_adapter::PROGRAM,
+    &rpps_flux::PROGRAM,
+    &cpam_cps::PROGRAM,
+    &rdv_agenda_sync::PROGRAM,
+    &indemnite::PROGRAM,
+];
 
-/// What one service needs besides its own settings.
-pub(crate) struct Socle {
-    /// Business time.
-    pub clock: Clock,
-    /// Its store.
-    pub store: SharedStore,
-    /// The transport, as this service.
-    pub transport: SharedTransport,
-    /// The register.
-    pub referentiel: Arc<Referentiel>,
-    /// Its HTTP address, already bound.
-    pub listener: TcpListener,
-    /// Answer links.
-    pub links: LinksConfig,
-    /// SMTP.
-    pub smtp: Option<MailerSettings>,
-    /// Who may act as an operator.
-    pub operators: Operators,
-    /// Its folder.
-    pub data_dir: PathBuf,
+/// Their names, in the same order.
+pub(crate) fn noms() -> [&'static str; 6] {
+    SERVICES.map(Program::name)
 }
 
 /// The services that run.
@@ -44,24 +27,12 @@ pub(crate) struct Plateforme {
 
 impl Plateforme {
     /// Starts one service.
-    pub(crate) async fn lancer<S: Service>(
+    pub(crate) async fn lancer(
         &mut self,
-        config: S::Config,
-        socle: Socle,
+        launch: Launch,
+        host: Host,
     ) -> Result<SocketAddr, StartError> {
-        let host = Host {
-            clock: socle.clock,
-            store: socle.store,
-            transport: socle.transport,
-            referentiel: socle.referentiel,
-            listener: socle.listener,
-            links: socle.links,
-            smtp: socle.smtp,
-            operators: socle.operators,
-            data_dir: socle.data_dir,
-            engine: service::EngineConfig::default(),
-        };
-        let running = service::start::<S>(config, host).await?;
+        let running = launch(host).await?;
         let addr = running.addr();
         self.running.push(running);
         Ok(addr)

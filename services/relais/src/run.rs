@@ -8,20 +8,16 @@ use std::{
 
 use bus::{MemoryBus, SharedTransport};
 use contracts::Referentiel;
-use cpam_cps::CpamCps;
-use ds_intake::DsIntake;
-use indemnite::Indemnite;
 use kernel::Clock;
-use ordinal_adapter::OrdinalAdapter;
-use rdv_agenda_sync::RdvAgendaSync;
-use rpps_flux::RppsFlux;
-use service::{FrameConfig, Service, StartError, backends, config as configuration};
+use service::{
+    FrameConfig, Host, Launch, Operators, Program, StartError, backends, config as configuration,
+};
 use store::{SharedStore, Store, postgres::PostgresStore};
 use tokio::net::TcpListener;
 
 use crate::{
     cli::RunArgs,
-    plateforme::{Plateforme, SERVICES, Socle},
+    plateforme::{Plateforme, SERVICES, noms},
 };
 
 /// File of the data folder that says which services it was made for.
@@ -31,18 +27,18 @@ const MARQUE: &str = "services";
 pub(crate) async fn run(args: RunArgs) -> Result<ExitCode, StartError> {
     let choisis = choisir(&args.services)?;
     let source = configuration::load(args.config.as_deref()).map_err(StartError::Config)?;
-    let frame = verifier(&source, &choisis)?;
+    let (frame, launches) = verifier(&source, &choisis)?;
     let _telemetry =
         service::telemetry::init("relais", &frame.telemetry).map_err(StartError::Config)?;
     if frame.amqp_url.is_none() {
-        marquer(&frame.data_dir, &choisis)?;
+        marquer(&frame.data_dir, &choisis.iter().map(|p| p.name()).collect::<Vec<_>>())?;
     }
     let listeners = ecouter(frame.listen, choisis.len()).await?;
     let clock = frame.clock.map_or_else(Clock::system, Clock::accelerated);
     let atelier = Atelier {
-        source: &source,
         memoire: MemoryBus::new(clock.clone()),
         referentiel: Arc::new(backends::referentiel(&frame)?),
+        operators: frame.operators().map_err(StartError::Config)?,
         schemas: choisis.len() > 1,
         frame,
         clock,
@@ -50,7 +46,8 @@ pub(crate) async fn run(args: RunArgs) -> Result<ExitCode, StartError> {
     let stop = service::stop_signal();
     let mut plateforme = Plateforme::default();
     let mut transports = Vec::new();
-    let started = atelier.lancer_tout(&mut plateforme, &mut transports, &choisis, listeners);
+    let lots = choisis.into_iter().zip(launches).zip(listeners);
+    let started = atelier.lancer_tout(&mut plateforme, &mut transports, lots);
     let started = tokio::select! {
         started = started => started.map(|()| true),
         () = service::stop_signal() => Ok(false),
@@ -71,50 +68,42 @@ pub(crate) async fn run(args: RunArgs) -> Result<ExitCode, StartError> {
 }
 
 /// The services asked for, in the order of a dossier's way; all of them by default.
-pub(crate) fn choisir(demandes: &[String]) -> Result<Vec<&'static str>, StartError> {
+pub(crate) fn choisir(demandes: &[String]) -> Result<Vec<&'static Program>, StartError> {
     let unknown: Vec<_> =
-        demandes.iter().filter(|name| !SERVICES.contains(&name.as_str())).cloned().collect();
+        demandes.iter().filter(|nom| !noms().contains(&nom.as_str())).cloned().collect();
     if !unknown.is_empty() {
         return Err(StartError::Config(format!(
             "service inconnu : {} (les services : {})",
             unknown.join(", "),
-            SERVICES.join(", ")
+            noms().join(", ")
         )));
     }
-    let wanted = |name: &&str| demandes.is_empty() || demandes.iter().any(|d| d == name);
+    let wanted = |p: &&Program| demandes.is_empty() || demandes.iter().any(|d| d == p.name());
     Ok(SERVICES.into_iter().filter(wanted).collect())
 }
 
 /// Reads every table; all problems at once, each once.
 pub(crate) fn verifier(
     source: &config::Config,
-    choisis: &[&str],
-) -> Result<FrameConfig, StartError> {
+    choisis: &[&Program],
+) -> Result<(FrameConfig, Vec<Launch>), StartError> {
     let mut problems = BTreeSet::new();
     let mut frame = None;
-    for name in choisis {
-        let read = match *name {
-            "ds-intake" => cadre::<DsIntake>(source),
-            "ordinal-adapter" => cadre::<OrdinalAdapter>(source),
-            "rpps-flux" => cadre::<RppsFlux>(source),
-            "cpam-cps" => cadre::<CpamCps>(source),
-            "rdv-agenda-sync" => cadre::<RdvAgendaSync>(source),
-            _ => cadre::<Indemnite>(source),
-        };
-        match read {
-            Ok(read) => frame = Some(read),
+    let mut launches = Vec::new();
+    for program in choisis {
+        match program.configure(source) {
+            Ok((read, launch)) => {
+                frame = Some(read);
+                launches.push(launch);
+            }
             Err(text) => problems.extend(text.lines().map(str::to_owned)),
         }
     }
     let text = problems.into_iter().collect::<Vec<_>>().join("\n");
     match frame {
-        Some(frame) if text.is_empty() => Ok(frame),
+        Some(frame) if text.is_empty() => Ok((frame, launches)),
         Some(_) | None => Err(StartError::Config(text)),
     }
-}
-
-fn cadre<S: Service>(source: &config::Config) -> Result<FrameConfig, String> {
-    configuration::parse::<S>(source).map(|(frame, _)| frame)
 }
 
 /// An embedded transport only knows the services of its process: a data folder that was made for
@@ -140,7 +129,10 @@ fn marquer(data_dir: &Path, choisis: &[&str]) -> Result<(), StartError> {
 }
 
 /// The first address, and the ports that follow it; free ones from port 0.
-async fn ecouter(first: SocketAddr, count: usize) -> Result<Vec<TcpListener>, StartError> {
+pub(crate) async fn ecouter(
+    first: SocketAddr,
+    count: usize,
+) -> Result<Vec<TcpListener>, StartError> {
     let mut listeners = Vec::new();
     let mut problems = Vec::new();
     for n in 0..count {
@@ -160,9 +152,9 @@ async fn ecouter(first: SocketAddr, count: usize) -> Result<Vec<TcpListener>, St
 }
 
 /// What the services are started with.
-struct Atelier<'a> {
-    source: &'a config::Config,
+struct Atelier {
     frame: FrameConfig,
+    operators: Operators,
     clock: Clock,
     memoire: Arc<MemoryBus>,
     referentiel: Arc<Referentiel>,
@@ -170,50 +162,32 @@ struct Atelier<'a> {
     schemas: bool,
 }
 
-impl Atelier<'_> {
+impl Atelier {
     /// Starts the last of the chain first: what the others publish then finds its reader.
     async fn lancer_tout(
         &self,
         p: &mut Plateforme,
         transports: &mut Vec<SharedTransport>,
-        choisis: &[&str],
-        listeners: Vec<TcpListener>,
+        lots: impl DoubleEndedIterator<Item = ((&'static Program, Launch), TcpListener)>,
     ) -> Result<(), StartError> {
-        for (name, listener) in choisis.iter().zip(listeners).rev() {
+        for ((program, launch), listener) in lots.rev() {
+            let name = program.name();
             let transport = self.transport(name).await?;
             transports.push(Arc::clone(&transport));
-            match *name {
-                "ds-intake" => self.lancer::<DsIntake>(p, listener, transport).await,
-                "ordinal-adapter" => self.lancer::<OrdinalAdapter>(p, listener, transport).await,
-                "rpps-flux" => self.lancer::<RppsFlux>(p, listener, transport).await,
-                "cpam-cps" => self.lancer::<CpamCps>(p, listener, transport).await,
-                "rdv-agenda-sync" => self.lancer::<RdvAgendaSync>(p, listener, transport).await,
-                _ => self.lancer::<Indemnite>(p, listener, transport).await,
-            }?;
+            let host = Host {
+                clock: self.clock.clone(),
+                store: self.store(name).await?,
+                transport,
+                referentiel: Arc::clone(&self.referentiel),
+                listener,
+                links: self.frame.links.clone(),
+                smtp: self.frame.smtp.clone(),
+                operators: self.operators.clone(),
+                data_dir: self.frame.data_dir.join(name),
+                engine: self.frame.engine,
+            };
+            p.lancer(launch, host).await?;
         }
-        Ok(())
-    }
-
-    async fn lancer<S: Service>(
-        &self,
-        p: &mut Plateforme,
-        listener: TcpListener,
-        transport: SharedTransport,
-    ) -> Result<(), StartError> {
-        let (frame, config) = configuration::parse::<S>(self.source).map_err(StartError::Config)?;
-        let operators = frame.operators().map_err(StartError::Config)?;
-        let socle = Socle {
-            clock: self.clock.clone(),
-            store: self.store(S::NAME).await?,
-            transport,
-            referentiel: Arc::clone(&self.referentiel),
-            listener,
-            links: frame.links,
-            smtp: frame.smtp,
-            operators,
-            data_dir: frame.data_dir.join(S::NAME),
-        };
-        p.lancer::<S>(config, socle).await?;
         Ok(())
     }
 
@@ -250,8 +224,11 @@ mod tests {
     #[test]
     fn services_are_chosen_in_the_order_of_a_dossier() {
         let asked = ["indemnite".to_owned(), "ds-intake".to_owned()];
-        assert_eq!(choisir(&asked).expect("known"), ["ds-intake", "indemnite"]);
-        assert_eq!(choisir(&[]).expect("all"), SERVICES);
+        let names = |asked: &[String]| {
+            choisir(asked).expect("known").into_iter().map(Program::name).collect::<Vec<_>>()
+        };
+        assert_eq!(names(&asked), ["ds-intake", "indemnite"]);
+        assert_eq!(names(&[]), noms());
         assert!(refusal(choisir(&["cpam".to_owned()])).contains("service inconnu : cpam"));
     }
 

@@ -14,10 +14,10 @@ use simulators::{
     registre::{Comptes, Registre},
 };
 
-use crate::{cli::SimulatorsArgs, plateforme::SERVICES};
+use crate::{cli::SimulatorsArgs, plateforme::noms};
 
 /// Number of the simulated démarche.
-const DEMARCHE: u64 = 123_456;
+pub(crate) const DEMARCHE: u64 = 123_456;
 /// Port of the first service of `relais run`.
 const PORT_SERVICES: u16 = 8080;
 
@@ -108,7 +108,7 @@ fn horloge(text: &str) -> Result<Acceleration, SimulateursError> {
 /// Where each service is reached: as told, else where `relais run` puts them.
 fn adresses(told: &[String]) -> Result<BTreeMap<String, String>, SimulateursError> {
     let mut services: BTreeMap<String, String> = (PORT_SERVICES..)
-        .zip(SERVICES)
+        .zip(noms())
         .map(|(port, name)| (name.to_owned(), format!("http://127.0.0.1:{port}")))
         .collect();
     for pair in told {
@@ -127,7 +127,7 @@ fn adresses(told: &[String]) -> Result<BTreeMap<String, String>, SimulateursErro
 
 /// The settings with which `relais run` meets these agencies.
 fn reglages(args: &SimulatorsArgs, monde: &Monde, clock: Option<Acceleration>) -> String {
-    let rdv = SERVICES.iter().position(|s| *s == "rdv-agenda-sync").unwrap_or(0);
+    let rdv = noms().iter().position(|s| *s == "rdv-agenda-sync").unwrap_or(0);
     let rdv = usize::from(PORT_SERVICES) + rdv;
     let mut text = format!(
         "# Réglages de « relais run --config », depuis la racine du dépôt\n\

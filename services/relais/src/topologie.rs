@@ -7,12 +7,13 @@ use bus::{
     tls::Certificates,
     topology::{self, Action, Management, Plan, Topology},
 };
-use contracts::{Incoming, Referentiel};
+use contracts::Referentiel;
 use kernel::Secret;
-use service::Service;
+use service::Program;
 
 use crate::{
     cli::{ExportArgs, ManifesteArgs, TopologyArgs, TopologyCommande},
+    plateforme::SERVICES,
     secrets::{self, Coffre},
 };
 
@@ -206,18 +207,7 @@ fn manifeste(args: &ManifesteArgs) -> Result<Topology, TopologieError> {
 
 /// The queue of each service, and what it reads.
 pub(crate) fn files() -> [QueueSpec; 6] {
-    [
-        file::<ds_intake::DsIntake>(),
-        file::<ordinal_adapter::OrdinalAdapter>(),
-        file::<rpps_flux::RppsFlux>(),
-        file::<cpam_cps::CpamCps>(),
-        file::<rdv_agenda_sync::RdvAgendaSync>(),
-        file::<indemnite::Indemnite>(),
-    ]
-}
-
-fn file<S: Service>() -> QueueSpec {
-    QueueSpec::service(S::NAME, S::Message::bindings())
+    SERVICES.map(Program::queue)
 }
 
 #[cfg(test)]
@@ -228,7 +218,7 @@ mod tests {
     fn every_service_has_its_queue_and_reads_something() {
         let files = files();
         let names: Vec<_> = files.iter().map(|f| f.name.as_str()).collect();
-        assert_eq!(names, crate::plateforme::SERVICES);
+        assert_eq!(names, crate::plateforme::noms());
         for file in files.iter().filter(|f| f.name != "ds-intake") {
             assert!(!file.bindings.is_empty(), "{}", file.name);
         }

@@ -6,8 +6,8 @@ use contracts::{DossierId, Rpps, incoming};
 use kernel::Fault;
 use serde::{Deserialize, Serialize};
 use service::{
-    AskKind, Attempt, Context, Decision, Equipment, Etape, Input, Limit, OperatorAction, Refusal,
-    Repeat, Service,
+    AskKind, Attempt, Context, Decision, Equipment, Etape, Input, Limit, OperatorAction, Program,
+    Refusal, Repeat, Service,
 };
 use uuid::Uuid;
 
@@ -314,6 +314,9 @@ pub struct Lot {
     /// Rank of the next ones.
     pub suite: Option<u64>,
 }
+
+/// The service, for the programs that run it.
+pub static PROGRAM: Program = Program::of::<RppsFlux>();
 
 impl Service for RppsFlux {
     const NAME: &'static str = "rpps-flux";

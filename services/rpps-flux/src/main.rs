@@ -1,5 +1,5 @@
 //! The service rpps-flux alone, for the distributed way of running.
 
 fn main() -> std::process::ExitCode {
-    service::run_main::<rpps_flux::RppsFlux>()
+    rpps_flux::PROGRAM.main()
 }

@@ -141,7 +141,7 @@ impl RabbitBus {
         let channel = shared.publisher.probe().await?;
         declare::exchanges(&channel, &shared.prefix, declare).await?;
         // Closing it is a courtesy: it closes with its connection.
-        let _ = channel.close(200, "OK".into()).await;
+        let _ = link::patiently(channel.close(200, "OK".into())).await;
         Ok(Arc::new(Self { shared, identity }))
     }
 

@@ -13,6 +13,7 @@ mod lifecycle;
 mod metrics;
 mod operators;
 mod ops;
+mod program;
 pub mod telemetry;
 
 #[cfg(feature = "banc")]
@@ -24,5 +25,6 @@ pub use api::{
 };
 pub use config::{EngineConfig, FrameConfig};
 pub use ingress::Ingress;
-pub use lifecycle::{EX_USAGE, Host, Running, StartError, run_main, runtime, start, stop_signal};
+pub use lifecycle::{Host, Running, StartError, runtime, start, stop_signal};
 pub use operators::Operators;
+pub use program::{EX_USAGE, Launch, Program};

@@ -1,7 +1,6 @@
-//! Starts a service and stops it: config → telemetry → store → transport → ops endpoints → loops →
-//! drain, in that order, once.
+//! Starts a service on its host and stops it: ops endpoints → loops → drain, in that order, once.
 
-use std::{net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use bus::SharedTransport;
 use chrono::{DateTime, Utc};
@@ -13,17 +12,13 @@ use tokio::net::TcpListener;
 
 use crate::{
     api::{Equipment, Service},
-    config::{self, EngineConfig, FrameConfig, LinksConfig},
+    config::{EngineConfig, LinksConfig},
     engine::{Engine, INPUTS, Parts, bells},
     http::{self, Business, Web},
     ingress::{Door, Ingress, event_row},
     metrics::Metrics,
     operators::Operators,
-    telemetry,
 };
-
-/// Exit code of a wrong use or a wrong configuration (EX_USAGE).
-pub const EX_USAGE: u8 = 64;
 
 /// What a service runs on.
 pub struct Host {
@@ -215,25 +210,6 @@ pub(crate) fn boot_rows<S: Service>(config: &S::Config, due_at: DateTime<Utc>) -
     S::boot(config).into_iter().map(row).collect()
 }
 
-/// The `main` of a service's own binary.
-#[must_use]
-pub fn run_main<S: Service>() -> ExitCode {
-    let file = match arguments(S::NAME, std::env::args().skip(1)) {
-        Ok(Arguments::Run { config }) => config,
-        Ok(Arguments::Answered) => return ExitCode::SUCCESS,
-        Err(text) => return usage(&text),
-    };
-    let settings = match config::load(file.as_deref()).and_then(|c| config::parse::<S>(&c)) {
-        Ok(settings) => settings,
-        Err(text) => return usage(&text),
-    };
-    let runtime = match runtime() {
-        Ok(runtime) => runtime,
-        Err(error) => return usage(&error.to_string()),
-    };
-    runtime.block_on(serve::<S>(settings.0, settings.1))
-}
-
 /// The runtime of a service's own process. One thread decides: work is one batch after the other, and
 /// a second thread would only be handed it in turn, for a third more processor time
 /// (`docs/performance.md`). What blocks has threads of its own, and another replica another core.
@@ -242,99 +218,6 @@ pub fn run_main<S: Service>() -> ExitCode {
 /// When the system gives no thread.
 pub fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()
-}
-
-/// What the command line asks for.
-enum Arguments {
-    /// Run, with this configuration file.
-    Run { config: Option<PathBuf> },
-    /// Nothing more: help or version was printed.
-    Answered,
-}
-
-/// Reads the command line.
-#[expect(clippy::print_stdout, reason = "help is what was asked for")]
-fn arguments(name: &str, mut args: impl Iterator<Item = String>) -> Result<Arguments, String> {
-    let mut file = None;
-    while let Some(arg) = args.next() {
-        match arg.as_str() {
-            "--config" => {
-                file = Some(PathBuf::from(args.next().ok_or("--config demande un fichier")?));
-            }
-            "--help" | "-h" => {
-                println!(
-                    "{name} [--config FICHIER]\n\nConfiguration : fichier TOML, puis variables RELAIS__…"
-                );
-                return Ok(Arguments::Answered);
-            }
-            "--version" => {
-                println!("{name} {}", env!("CARGO_PKG_VERSION"));
-                return Ok(Arguments::Answered);
-            }
-            other => return Err(format!("argument inconnu : {other} (essayez --help)")),
-        }
-    }
-    Ok(Arguments::Run { config: file })
-}
-
-fn usage(text: &str) -> ExitCode {
-    for line in text.lines() {
-        eprintln!("erreur : {line}");
-    }
-    ExitCode::from(EX_USAGE)
-}
-
-async fn serve<S: Service>(frame: FrameConfig, config: S::Config) -> ExitCode {
-    // The exporter of traces is an HTTPS client like the others.
-    agency::install_crypto_provider();
-    let telemetry = match telemetry::init(S::NAME, &frame.telemetry) {
-        Ok(telemetry) => telemetry,
-        Err(text) => return usage(&text),
-    };
-    let grace = Duration::from_secs(frame.grace_s);
-    let code = match start_configured::<S>(frame, config).await {
-        Ok((running, transport)) => {
-            stop_signal().await;
-            tracing::info!(service = S::NAME, "stopping");
-            let ended = running.stop(grace).await;
-            transport.close().await;
-            if ended { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-        }
-        Err(StartError::Config(text)) => usage(&text),
-        Err(error) => {
-            tracing::error!(service = S::NAME, error = %crate::engine::chain(&error), "cannot start");
-            ExitCode::FAILURE
-        }
-    };
-    drop(telemetry);
-    code
-}
-
-async fn start_configured<S: Service>(
-    frame: FrameConfig,
-    config: S::Config,
-) -> Result<(Running, SharedTransport), StartError> {
-    let clock = frame.clock.map_or_else(Clock::system, Clock::accelerated);
-    let Some(url) = &frame.amqp_url else {
-        let text =
-            "amqp_url est requis : un service seul n'a personne à qui parler (ou : relais run)";
-        return Err(StartError::Config(text.to_owned()));
-    };
-    let transport = crate::backends::rabbit(S::NAME, url, &frame, &clock).await?;
-    let store = crate::backends::store(S::NAME, &frame).await?;
-    let host = Host {
-        store,
-        transport: Arc::clone(&transport),
-        referentiel: Arc::new(crate::backends::referentiel(&frame)?),
-        listener: TcpListener::bind(frame.listen).await?,
-        links: frame.links.clone(),
-        smtp: frame.smtp.clone(),
-        operators: frame.operators().map_err(StartError::Config)?,
-        data_dir: frame.data_dir.join(S::NAME),
-        engine: frame.engine,
-        clock,
-    };
-    Ok((start::<S>(config, host).await?, transport))
 }
 
 /// Resolves at SIGTERM or Ctrl-C.

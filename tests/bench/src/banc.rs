@@ -34,6 +34,8 @@ use crate::{
 const PATIENCE: Duration = Duration::from_mins(5);
 /// Messages published together when a queue is filled.
 const LOT: u64 = 1_000;
+/// Longest wait for a connection to close.
+const FERMETURE: Duration = Duration::from_secs(5);
 /// The queue of what the service publishes.
 pub(crate) const EFFETS: &str = "effets";
 
@@ -227,7 +229,7 @@ impl Banc {
     pub(crate) async fn fermer(self) -> Result<(), Erreur> {
         self.declarant.erase(&queues()).await?;
         self.declarant.close().await;
-        self.connexion.close(200, "OK".into()).await?;
+        fermer(&self.connexion).await;
         let mut conn = PgConnection::connect(self.base.expose()).await?;
         let mine = format!("{}%", self.prefixe.replace(['.', '-'], "_"));
         let schemas: Vec<String> =
@@ -326,9 +328,10 @@ pub(crate) async fn connecter(amqp: &Secret) -> Result<Connection, Erreur> {
 }
 
 /// Closes a connection. That one of its channels closes by itself meanwhile, as a consumer that was
-/// dropped does, is an error for lapin and none for the bench.
+/// dropped does, is an error for lapin and none for the bench; and lapin may then never say that the
+/// connection is closed.
 pub(crate) async fn fermer(connexion: &Connection) {
-    let _ = connexion.close(200, "OK".into()).await;
+    let _ = tokio::time::timeout(FERMETURE, connexion.close(200, "OK".into())).await;
 }
 
 fn queues() -> [QueueSpec; 2] {

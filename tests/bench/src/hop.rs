@@ -31,7 +31,7 @@ pub(crate) async fn mesurer(banc: &Banc, cli: &Cli) -> Result<Resultat, Erreur> 
     let n = cli.messages;
     let un_par_un = EngineConfig { batch: 1 };
     let (mut brut, mut relais) = (Serie::default(), Serie::default());
-    let (mut seul, mut deux) = (Serie::default(), Serie::default());
+    let [mut seul, mut deux, mut deux_seuls] = [(); 3].map(|()| Serie::default());
     // Plans, caches and files are made before anything counts.
     tour(banc, &schema, n / 4, &[EngineConfig::default()], &mut Serie::default()).await?;
     for numero in 0..cli.tours {
@@ -39,6 +39,7 @@ pub(crate) async fn mesurer(banc: &Banc, cli: &Cli) -> Result<Resultat, Erreur> 
         tour(banc, &schema, n, &[EngineConfig::default()], &mut relais).await?;
         if numero < cli.tours.div_ceil(2) {
             tour(banc, &schema, n / 6, &[un_par_un], &mut seul).await?;
+            tour(banc, &schema, n / 6, &[un_par_un; 2], &mut deux_seuls).await?;
             tour(banc, &schema, n, &[EngineConfig::default(); 2], &mut deux).await?;
         }
     }
@@ -46,6 +47,7 @@ pub(crate) async fn mesurer(banc: &Banc, cli: &Cli) -> Result<Resultat, Erreur> 
     let ratio = rapport(&relais.debits, &brut.debits);
     let un = mediane(&seul.debits);
     let replicas = mediane(&deux.debits);
+    let replicas_un = rapport(&deux_seuls.debits, &seul.debits);
     let mut resultat = Resultat::new("hop : un message entre, un état change, un fait sort");
     resultat
         .ligne(format!(
@@ -59,7 +61,12 @@ pub(crate) async fn mesurer(banc: &Banc, cli: &Cli) -> Result<Resultat, Erreur> 
             entier(un),
             decimal(debit / un, 1)
         ))
-        .ligne(format!("deux répliques : {} messages/s", entier(replicas)))
+        .ligne(format!(
+            "deux répliques : {} messages/s ; quand les processeurs attendent le disque (un message \
+             par transaction) : {} fois une",
+            entier(replicas),
+            decimal(replicas_un, 2)
+        ))
         .ligne(processeur::ligne("courtier seul", &brut.temps))
         .ligne(processeur::ligne("Relais", &relais.temps))
         .ligne(processeur::ligne("un par transaction", &seul.temps))
@@ -68,7 +75,8 @@ pub(crate) async fn mesurer(banc: &Banc, cli: &Cli) -> Result<Resultat, Erreur> 
         .valeur("ratio", ratio)
         .valeur("one_per_commit_per_s", un)
         .valeur("batch_gain", debit / un)
-        .valeur("two_replicas_per_s", replicas);
+        .valeur("two_replicas_per_s", replicas)
+        .valeur("two_replicas_waiting_gain", replicas_un);
     Ok(resultat)
 }
 

@@ -18,7 +18,7 @@ use service::Service;
 
 use crate::{
     Erreur,
-    banc::{Banc, connecter},
+    banc::{Banc, connecter, fermer},
     compteur::Compteur,
     messages::{self, CLE_EFFET},
 };
@@ -39,8 +39,8 @@ pub(crate) async fn traverser(banc: &Banc, n: u32) -> Result<Duration, Erreur> {
     let started = Instant::now();
     relayer(banc, &entrant, &sortant, n).await?;
     let took = started.elapsed();
-    arrivee.close(200, "OK".into()).await?;
-    depart.close(200, "OK".into()).await?;
+    fermer(&arrivee).await;
+    fermer(&depart).await;
     Ok(took)
 }
 
@@ -141,6 +141,6 @@ pub(crate) async fn emettre(banc: &Banc, n: u32) -> Result<Duration, Erreur> {
         }
     }
     let took = started.elapsed();
-    connexion.close(200, "OK".into()).await?;
+    fermer(&connexion).await;
     Ok(took)
 }

@@ -1,6 +1,6 @@
 //! What is published on a virtual host, kept by a queue of the test's own.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use chrono::NaiveDate;
 use contracts::{Envelope, Message, messages::VacationRealisee};
@@ -45,9 +45,10 @@ impl Temoin {
         self.vus.iter().map(|(_, whole)| whole.as_str()).find(|whole| whole.contains(word))
     }
 
-    /// Leaves.
+    /// Leaves; lapin may never say that a connection is closed.
     pub async fn fermer(self) {
-        let _ = self.connection.close(200, "OK".into()).await;
+        let closed = self.connection.close(200, "OK".into());
+        let _ = tokio::time::timeout(Duration::from_secs(5), closed).await;
     }
 
     /// Takes what was published.

@@ -1,5 +1,5 @@
 //! The test service in a process of its own, to be killed.
 
 fn main() -> std::process::ExitCode {
-    service::run_main::<faults::Victime>()
+    service::Program::of::<faults::Victime>().main()
 }

@@ -1,21 +1,36 @@
 //! The settings of the six services for the demo, and their start.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::Path,
+    sync::Arc,
+};
 
+use config::{Config, File, FileFormat};
 use contact::MailerSettings;
 use contracts::Referentiel;
 use kernel::{Clock, Secret};
-use service::{Service, StartError, config::LinksConfig};
-use simulators::Monde;
+use rdv_agenda_sync::PROGRAM as RDV;
+use service::{EngineConfig, Host, Operators, StartError, config::LinksConfig};
+use simulators::{
+    Monde,
+    monde::{JETON_DS, ROBOT},
+};
 use tokio::net::TcpListener;
 
 use super::{DemoError, reseau::Reseau};
-use crate::plateforme::{Plateforme, Socle};
+use crate::{
+    plateforme::{Plateforme, SERVICES},
+    run::ecouter,
+    simulateurs::DEMARCHE,
+};
 
 /// Virtual minutes between two polls of Démarches simplifiées.
 const POLL_MINUTES: u32 = 30;
 /// Real time limit of one call: a simulated agency that is slow takes longer.
 const TIMEOUT_MS: u64 = 2_000;
+/// Free ports of this machine.
+const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 /// What the services are started with.
 pub(super) struct Atelier<'a> {
@@ -27,61 +42,42 @@ pub(super) struct Atelier<'a> {
     pub(super) jeton: &'a Secret,
 }
 
-/// Reads settings from TOML text, as an operator would write them.
-fn reglages<S: Service>(text: &str) -> Result<S::Config, StartError> {
-    toml::from_str(text).map_err(|e| StartError::Config(format!("[{}] {e}", S::NAME)))
-}
-
 impl Atelier<'_> {
     /// Starts the six services, the first of the chain last.
     pub(super) async fn lancer_tout(&self) -> Result<Plateforme, DemoError> {
+        let listeners = ecouter(LISTEN, SERVICES.len()).await?;
+        let source = self.reglages(&listeners)?;
         let mut p = Plateforme::default();
-        let socle = self.socle::<indemnite::Indemnite>().await?;
-        p.lancer::<indemnite::Indemnite>(reglages::<indemnite::Indemnite>("")?, socle).await?;
-        let socle = self.socle::<rdv_agenda_sync::RdvAgendaSync>().await?;
-        let text = self.rdv(&socle)?;
-        p.lancer::<rdv_agenda_sync::RdvAgendaSync>(
-            reglages::<rdv_agenda_sync::RdvAgendaSync>(&text)?,
-            socle,
-        )
-        .await?;
-        let socle = self.socle::<cpam_cps::CpamCps>().await?;
-        p.lancer::<cpam_cps::CpamCps>(reglages::<cpam_cps::CpamCps>("")?, socle).await?;
-        let socle = self.socle::<ordinal_adapter::OrdinalAdapter>().await?;
-        p.lancer::<ordinal_adapter::OrdinalAdapter>(
-            reglages::<ordinal_adapter::OrdinalAdapter>("")?,
-            socle,
-        )
-        .await?;
-        let socle = self.socle::<rpps_flux::RppsFlux>().await?;
-        let text = format!(
-            "base_url = \"{}\"\ncle_pseudonymes = \"cle-fictive-de-la-demonstration\"\n",
-            self.monde.url_rpps()
-        );
-        p.lancer::<rpps_flux::RppsFlux>(reglages::<rpps_flux::RppsFlux>(&text)?, socle).await?;
-        let socle = self.socle::<ds_intake::DsIntake>().await?;
-        p.lancer::<ds_intake::DsIntake>(self.ds(), socle).await?;
+        for (program, listener) in SERVICES.into_iter().zip(listeners).rev() {
+            let (_, launch) = program.configure(&source).map_err(StartError::Config)?;
+            p.lancer(launch, self.host(program.name(), listener).await?).await?;
+        }
         Ok(p)
     }
 
-    fn ds(&self) -> ds_intake::Config {
-        let jeton = Secret::new(simulators::monde::JETON_DS);
-        let url = self.monde.url_ds();
-        let mut config = ds_intake::Config::new(url, 123_456, jeton, simulators::monde::ROBOT);
-        config.poll_interval_s = POLL_MINUTES * 60;
-        // Virtual time goes by minutes: a window of a second must hold the calls of one.
-        config.calls_per_minute *= 60;
-        config.http.timeout_ms = TIMEOUT_MS;
-        config
-    }
-
-    /// Nobody opens the mails: the plannings are printed once, at the end (`sortie`). Sites are read
-    /// every week, as DS every half an hour. Towards the end nobody takes appointments any more:
-    /// that a site is silent means nothing there.
-    fn rdv(&self, socle: &Socle) -> Result<String, DemoError> {
-        let address = socle.listener.local_addr()?;
-        Ok(format!(
-            "public_url = \"http://{address}\"\n\
+    /// The services' settings, as an operator would write them.
+    ///
+    /// Virtual time goes by minutes: a window of a second must hold the calls of one. Nobody opens
+    /// the mails: the plannings are printed once, at the end (`sortie`). Sites are read every week,
+    /// as DS every half an hour. Towards the end nobody takes appointments any more: that a site is
+    /// silent means nothing there.
+    fn reglages(&self, listeners: &[TcpListener]) -> Result<Config, DemoError> {
+        let mut addresses = SERVICES.iter().zip(listeners);
+        let rdv = addresses.find(|(program, _)| program.name() == RDV.name());
+        let rdv = rdv.map_or(Ok(LISTEN), |(_, listener)| listener.local_addr())?;
+        let text = format!(
+            "[ds-intake]\n\
+             demarche = {DEMARCHE}\n\
+             jeton = \"{JETON_DS}\"\n\
+             instructeur_id = \"{ROBOT}\"\n\
+             poll_interval_s = {}\n\
+             calls_per_minute = 23_040\n\
+             http = {{ base_url = \"{}\", timeout_ms = {TIMEOUT_MS} }}\n\
+             [rpps-flux]\n\
+             base_url = \"{}\"\n\
+             cle_pseudonymes = \"cle-fictive-de-la-demonstration\"\n\
+             [rdv-agenda-sync]\n\
+             public_url = \"http://{rdv}\"\n\
              webhook_secret = \"secret-fictif-des-webhooks-de-la-demonstration\"\n\
              credential_key = \"cle-fictive-des-jetons-de-la-demonstration\"\n\
              client_id = \"relais\"\n\
@@ -92,17 +88,21 @@ impl Atelier<'_> {
              reconciliation_jours = 7\n\
              silence_jours = 60\n\
              planning_imprime = false\n\
-             [api]\nbase_url = \"{}\"\ntimeout_ms = {TIMEOUT_MS}\n",
+             api = {{ base_url = \"{}\", timeout_ms = {TIMEOUT_MS} }}\n",
+            POLL_MINUTES * 60,
+            self.monde.url_ds(),
+            self.monde.url_rpps(),
             self.monde.url_rdv()
-        ))
+        );
+        let source = Config::builder().add_source(File::from_str(&text, FileFormat::Toml)).build();
+        Ok(source.map_err(|e| StartError::Config(e.to_string()))?)
     }
 
-    async fn socle<S: Service>(&self) -> Result<Socle, DemoError> {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        Ok(Socle {
+    async fn host(&self, nom: &str, listener: TcpListener) -> Result<Host, DemoError> {
+        Ok(Host {
             clock: self.clock.clone(),
-            store: self.reseau.store(S::NAME).await?,
-            transport: self.reseau.service(S::NAME).await?,
+            store: self.reseau.store(nom).await?,
+            transport: self.reseau.service(nom).await?,
             referentiel: Arc::clone(self.referentiel),
             listener,
             links: LinksConfig {
@@ -117,8 +117,9 @@ impl Atelier<'_> {
                 reply_to: None,
                 timeout_ms: TIMEOUT_MS,
             }),
-            operators: service::Operators::shared(self.jeton.clone()),
-            data_dir: self.travail.join(S::NAME),
+            operators: Operators::shared(self.jeton.clone()),
+            data_dir: self.travail.join(nom),
+            engine: EngineConfig::default(),
         })
     }
 }

@@ -20,7 +20,7 @@ use serde::Serialize;
 use simulators::{Monde, Options, modele::Attendu, registre::Comptes};
 
 use self::{affichage::Progres, reseau::Reseau};
-use crate::{cli::DemoArgs, plateforme::Plateforme};
+use crate::{cli::DemoArgs, plateforme::Plateforme, simulateurs::DEMARCHE};
 
 /// First day of the demo, a Monday.
 const DEBUT: (i32, u32, u32) = (2026, 1, 5);
@@ -81,7 +81,7 @@ pub(crate) async fn demo(args: DemoArgs) -> Result<ExitCode, DemoError> {
         debut,
         port: 0,
         pannes: true,
-        demarche: 123_456,
+        demarche: DEMARCHE,
     };
     // Nothing moves before everything is there.
     let starting = clock.busy();

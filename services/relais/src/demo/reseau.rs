@@ -20,7 +20,7 @@ use store::{
 };
 
 use super::DemoError;
-use crate::{cli::DemoArgs, plateforme::SERVICES};
+use crate::{cli::DemoArgs, plateforme::noms};
 
 /// Begins the name of every exchange and queue of the demo on a broker.
 const PREFIXE: &str = "demo.";
@@ -172,7 +172,7 @@ async fn rabbit(url: &str, clock: &Clock, monde: &Monde) -> Result<Bus, DemoErro
     let options = RabbitOptions::demo(url.clone(), identity, clock.clone(), PREFIXE);
     let agences = RabbitBus::connect(options).await?;
     let spec = |name: String| QueueSpec { name, bindings: Vec::new() };
-    let mut queues: Vec<_> = SERVICES.iter().map(|s| spec((*s).to_owned())).collect();
+    let mut queues: Vec<_> = noms().map(|nom| spec(nom.to_owned())).into();
     queues.extend(monde.agences().iter().map(|a| spec(a.queue())));
     agences.erase(&queues).await?;
     // Sweeping took the exchanges away: they are made again with the first connection.

@@ -89,10 +89,11 @@ pub(crate) async fn doctor(args: DoctorArgs) -> Result<ExitCode, StartError> {
     agency::install_crypto_provider();
     let choisis = run::choisir(&args.services)?;
     let source = configuration::load(args.config.as_deref()).map_err(StartError::Config)?;
+    let noms: Vec<_> = choisis.iter().map(|program| program.name()).collect();
     let mut rapport = Rapport::default();
     let frame = match run::verifier(&source, &choisis) {
-        Ok(frame) => {
-            rapport.bon("configuration", format!("lisible pour {}", choisis.join(", ")));
+        Ok((frame, _)) => {
+            rapport.bon("configuration", format!("lisible pour {}", noms.join(", ")));
             frame
         }
         Err(error) => {
@@ -109,8 +110,8 @@ pub(crate) async fn doctor(args: DoctorArgs) -> Result<ExitCode, StartError> {
     let coffre = Coffre::ouvrir(args.secrets.as_deref(), args.kubernetes.as_deref())
         .map_err(|e| StartError::Config(e.to_string()))?;
     referentiel(&frame, &mut rapport);
-    bases::examiner(&frame, &choisis, &mut rapport).await;
-    courtier::examiner(&frame, &args, coffre, &choisis, &mut rapport).await;
+    bases::examiner(&frame, &noms, &mut rapport).await;
+    courtier::examiner(&frame, &args, coffre, &noms, &mut rapport).await;
     certificats::examiner(&frame, &mut rapport).await;
     for constat in &rapport.0 {
         println!("{constat}");

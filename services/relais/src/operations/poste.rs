@@ -8,7 +8,7 @@ use reqwest::Method;
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{OperationError, cli::Acces};
-use crate::plateforme::SERVICES;
+use crate::plateforme::noms;
 
 /// Real time limit of one call.
 const TIMEOUT_MS: u64 = 15_000;
@@ -156,7 +156,7 @@ fn connus(source: &config::Config) -> Result<BTreeMap<String, String>, String> {
                 if first.ip().is_unspecified() { "127.0.0.1".to_owned() } else { host(first) };
             let ports = first.port()..;
             let url = |(port, nom): (u16, &str)| (nom.to_owned(), format!("http://{host}:{port}"));
-            Ok(ports.zip(SERVICES).map(url).collect())
+            Ok(ports.zip(noms()).map(url).collect())
         }
         Err(error) => Err(format!("[services] {error}")),
     }

@@ -80,7 +80,7 @@ pub(super) async fn waiting(channel: &Channel, name: &str) -> Result<u32, BusErr
     let declared = channel.queue_declare(named(name)?, options, FieldTable::default());
     let queue = patiently(declared).await.map_err(|e| explain(e, "queue", name))?;
     // Closing it is a courtesy: it closes with its connection.
-    let _ = channel.close(200, "OK".into()).await;
+    let _ = patiently(channel.close(200, "OK".into())).await;
     Ok(queue.message_count())
 }
 
