@@ -29,6 +29,15 @@ impl Resultat {
         self
     }
 
+    /// Adds a ratio of series measured in turn, and how far its rounds differ.
+    pub(crate) fn rapport(&mut self, series: &[f64], references: &[f64]) -> &mut Self {
+        let (least, most) = etendue(series, references);
+        self.ligne(format!("rapport des tours : de {} à {}", decimal(least, 2), decimal(most, 2)))
+            .valeur("ratio", rapport(series, references))
+            .valeur("ratio_min", least)
+            .valeur("ratio_max", most)
+    }
+
     /// The values, under their names.
     pub(crate) fn into_json(self) -> Value {
         Value::Object(self.valeurs)
@@ -60,8 +69,18 @@ pub(crate) fn mediane(valeurs: &[f64]) -> f64 {
 /// The ratio of two series measured in turn: the median of the ratios of neighbours, so that a
 /// machine that slows down in the middle of a run slows both.
 pub(crate) fn rapport(series: &[f64], references: &[f64]) -> f64 {
-    let ratios: Vec<f64> = series.iter().zip(references).map(|(a, b)| a / b).collect();
-    mediane(&ratios)
+    mediane(&rapports(series, references))
+}
+
+/// The smallest and the largest of these ratios: how far a median of so few can be trusted.
+pub(crate) fn etendue(series: &[f64], references: &[f64]) -> (f64, f64) {
+    let ratios = rapports(series, references);
+    let least = ratios.iter().copied().fold(f64::INFINITY, f64::min);
+    (least, ratios.into_iter().fold(f64::NEG_INFINITY, f64::max))
+}
+
+fn rapports(series: &[f64], references: &[f64]) -> Vec<f64> {
+    series.iter().zip(references).map(|(a, b)| a / b).collect()
 }
 
 /// The value below which `part` of the samples lie, in milliseconds.
@@ -109,6 +128,7 @@ mod tests {
         assert!((mediane(&[3.0, 1.0, 2.0]) - 2.0).abs() < 1e-9);
         assert!((mediane(&[4.0, 1.0, 2.0, 3.0]) - 2.5).abs() < 1e-9);
         assert!((rapport(&[1.0, 3.0, 2.0], &[2.0, 3.0, 4.0]) - 0.5).abs() < 1e-9);
+        assert_eq!(etendue(&[1.0, 3.0, 2.0], &[2.0, 3.0, 4.0]), (0.5, 1.0));
         let mut ms: Vec<_> = (1..=100).map(Duration::from_millis).collect();
         assert!((centile_ms(&mut ms, 0.5) - 50.0).abs() < 1e-9);
         assert!((centile_ms(&mut ms, 0.99) - 99.0).abs() < 1e-9);

@@ -52,6 +52,7 @@ pub(crate) async fn mesurer(banc: &Banc, cli: &Cli) -> Result<Resultat, Erreur> 
             entier(mediane(&vide.debits)),
             decimal(ratio, 2)
         ))
+        .rapport(&plein.debits, &vide.debits)
         .ligne(format!(
             "courtier seul : {} messages/s ; base remplie en {} s",
             entier(mediane(&brut.debits)),
@@ -62,7 +63,6 @@ pub(crate) async fn mesurer(banc: &Banc, cli: &Cli) -> Result<Resultat, Erreur> 
         .valeur("rate_per_s", mediane(&plein.debits))
         .valeur("raw_per_s", mediane(&brut.debits))
         .valeur("empty_per_s", mediane(&vide.debits))
-        .valeur("ratio", ratio)
         .valeur("ratio_to_raw", rapport(&plein.debits, &brut.debits));
     Ok(resultat)
 }

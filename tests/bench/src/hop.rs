@@ -56,6 +56,7 @@ pub(crate) async fn mesurer(banc: &Banc, cli: &Cli) -> Result<Resultat, Erreur> 
             entier(limite),
             decimal(ratio, 2)
         ))
+        .rapport(&relais.debits, &brut.debits)
         .ligne(format!(
             "un message par transaction : {} messages/s, soit {} fois moins (visé : 8)",
             entier(un),
@@ -72,7 +73,6 @@ pub(crate) async fn mesurer(banc: &Banc, cli: &Cli) -> Result<Resultat, Erreur> 
         .ligne(processeur::ligne("un par transaction", &seul.temps))
         .valeur("rate_per_s", debit)
         .valeur("raw_per_s", limite)
-        .valeur("ratio", ratio)
         .valeur("one_per_commit_per_s", un)
         .valeur("batch_gain", debit / un)
         .valeur("two_replicas_per_s", replicas)

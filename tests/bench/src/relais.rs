@@ -43,11 +43,11 @@ pub(crate) async fn mesurer(banc: &Banc, cli: &Cli) -> Result<Resultat, Erreur> 
             entier(limite),
             decimal(ratio, 2)
         ))
+        .rapport(&relais.debits, &brut.debits)
         .ligne(processeur::ligne("publication seule", &brut.temps))
         .ligne(processeur::ligne("Relais", &relais.temps))
         .valeur("rate_per_s", debit)
-        .valeur("raw_per_s", limite)
-        .valeur("ratio", ratio);
+        .valeur("raw_per_s", limite);
     Ok(resultat)
 }
 
