@@ -1,6 +1,6 @@
 //! The six services, started in one process on whatever transport and stores are given.
 
-use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use service::{Host, Launch, Program, Running, StartError};
 
@@ -19,6 +19,12 @@ pub(crate) fn noms() -> [&'static str; 6] {
     SERVICES.map(Program::name)
 }
 
+/// The rank of rdv-agenda-sync, the one that has to be told its own address.
+pub(crate) fn rang_de_rdv() -> usize {
+    let name = rdv_agenda_sync::PROGRAM.name();
+    noms().iter().position(|nom| *nom == name).expect("one of the services")
+}
+
 /// The services that run.
 #[derive(Default)]
 pub(crate) struct Plateforme {
@@ -27,15 +33,9 @@ pub(crate) struct Plateforme {
 
 impl Plateforme {
     /// Starts one service.
-    pub(crate) async fn lancer(
-        &mut self,
-        launch: Launch,
-        host: Host,
-    ) -> Result<SocketAddr, StartError> {
-        let running = launch(host).await?;
-        let addr = running.addr();
-        self.running.push(running);
-        Ok(addr)
+    pub(crate) async fn lancer(&mut self, launch: Launch, host: Host) -> Result<(), StartError> {
+        self.running.push(launch(host).await?);
+        Ok(())
     }
 
     /// Where each service is reached.

@@ -9,9 +9,7 @@ use std::{
 use bus::{MemoryBus, SharedTransport};
 use contracts::Referentiel;
 use kernel::Clock;
-use service::{
-    FrameConfig, Host, Launch, Operators, Program, StartError, backends, config as configuration,
-};
+use service::{FrameConfig, Host, Launch, Program, StartError, backends, config as configuration};
 use store::{SharedStore, Store, postgres::PostgresStore};
 use tokio::net::TcpListener;
 
@@ -38,7 +36,6 @@ pub(crate) async fn run(args: RunArgs) -> Result<ExitCode, StartError> {
     let atelier = Atelier {
         memoire: MemoryBus::new(clock.clone()),
         referentiel: Arc::new(backends::referentiel(&frame)?),
-        operators: frame.operators().map_err(StartError::Config)?,
         schemas: choisis.len() > 1,
         frame,
         clock,
@@ -154,7 +151,6 @@ pub(crate) async fn ecouter(
 /// What the services are started with.
 struct Atelier {
     frame: FrameConfig,
-    operators: Operators,
     clock: Clock,
     memoire: Arc<MemoryBus>,
     referentiel: Arc<Referentiel>,
@@ -174,19 +170,11 @@ impl Atelier {
             let name = program.name();
             let transport = self.transport(name).await?;
             transports.push(Arc::clone(&transport));
-            let host = Host {
-                clock: self.clock.clone(),
-                store: self.store(name).await?,
-                transport,
-                referentiel: Arc::clone(&self.referentiel),
-                listener,
-                links: self.frame.links.clone(),
-                smtp: self.frame.smtp.clone(),
-                operators: self.operators.clone(),
-                data_dir: self.frame.data_dir.join(name),
-                engine: self.frame.engine,
-            };
-            p.lancer(launch, host).await?;
+            let (clock, referentiel) = (self.clock.clone(), Arc::clone(&self.referentiel));
+            let store = self.store(name).await?;
+            let host =
+                Host::configured(name, &self.frame, clock, store, transport, referentiel, listener);
+            p.lancer(launch, host.map_err(StartError::Config)?).await?;
         }
         Ok(())
     }

@@ -14,7 +14,10 @@ use simulators::{
     registre::{Comptes, Registre},
 };
 
-use crate::{cli::SimulatorsArgs, plateforme::noms};
+use crate::{
+    cli::SimulatorsArgs,
+    plateforme::{noms, rang_de_rdv},
+};
 
 /// Number of the simulated démarche.
 pub(crate) const DEMARCHE: u64 = 123_456;
@@ -127,8 +130,6 @@ fn adresses(told: &[String]) -> Result<BTreeMap<String, String>, SimulateursErro
 
 /// The settings with which `relais run` meets these agencies.
 fn reglages(args: &SimulatorsArgs, monde: &Monde, clock: Option<Acceleration>) -> String {
-    let rdv = noms().iter().position(|s| *s == "rdv-agenda-sync").unwrap_or(0);
-    let rdv = usize::from(PORT_SERVICES) + rdv;
     let mut text = format!(
         "# Réglages de « relais run --config », depuis la racine du dépôt\n\
          listen = \"127.0.0.1:{PORT_SERVICES}\"\n\
@@ -144,24 +145,8 @@ fn reglages(args: &SimulatorsArgs, monde: &Monde, clock: Option<Acceleration>) -
             args.amqp_prefix
         );
     }
-    let _ = write!(
-        text,
-        "\n[links]\nkey = \"cle-fictive-des-liens\"\n\n\
-         [smtp]\nurl = \"{}\"\nfrom = \"relais@relais.example\"\n\n\
-         [ds-intake]\ndemarche = {DEMARCHE}\njeton = \"{JETON_DS}\"\ninstructeur_id = \"{ROBOT}\"\n\
-         http = {{ base_url = \"{}\" }}\n\n\
-         [rpps-flux]\nbase_url = \"{}\"\ncle_pseudonymes = \"cle-fictive-des-pseudonymes\"\n\n\
-         [rdv-agenda-sync]\npublic_url = \"http://127.0.0.1:{rdv}\"\n\
-         webhook_secret = \"secret-fictif-des-webhooks-simules\"\n\
-         credential_key = \"cle-fictive-des-jetons-des-agences-simulees\"\n\
-         client_id = \"relais\"\nclient_secret = \"secret-fictif\"\n\
-         refresh_token_initial = \"consentement-fictif\"\n\
-         api = {{ base_url = \"{}\" }}\n",
-        monde.url_smtp(),
-        monde.url_ds(),
-        monde.url_rpps(),
-        monde.url_rdv(),
-    );
+    let rdv = usize::from(PORT_SERVICES) + rang_de_rdv();
+    text.push_str(&agences(monde, &format!("http://127.0.0.1:{rdv}")));
     if let Some(clock) = clock {
         let _ = write!(
             text,
@@ -172,6 +157,27 @@ fn reglages(args: &SimulatorsArgs, monde: &Monde, clock: Option<Acceleration>) -
         );
     }
     text
+}
+
+/// What the services have to know of the simulated agencies, and rdv-agenda-sync of itself.
+pub(crate) fn agences(monde: &Monde, rdv: &str) -> String {
+    format!(
+        "\n[links]\nkey = \"cle-fictive-des-liens\"\n\n\
+         [smtp]\nurl = \"{}\"\nfrom = \"relais@relais.example\"\n\n\
+         [ds-intake]\ndemarche = {DEMARCHE}\njeton = \"{JETON_DS}\"\ninstructeur_id = \"{ROBOT}\"\n\
+         http = {{ base_url = \"{}\" }}\n\n\
+         [rpps-flux]\nbase_url = \"{}\"\ncle_pseudonymes = \"cle-fictive-des-pseudonymes\"\n\n\
+         [rdv-agenda-sync]\npublic_url = \"{rdv}\"\n\
+         webhook_secret = \"secret-fictif-des-webhooks-simules\"\n\
+         credential_key = \"cle-fictive-des-jetons-des-agences-simulees\"\n\
+         client_id = \"relais\"\nclient_secret = \"secret-fictif\"\n\
+         refresh_token_initial = \"consentement-fictif\"\n\
+         api = {{ base_url = \"{}\" }}\n",
+        monde.url_smtp(),
+        monde.url_ds(),
+        monde.url_rpps(),
+        monde.url_rdv(),
+    )
 }
 
 #[cfg(test)]

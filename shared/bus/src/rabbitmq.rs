@@ -140,8 +140,7 @@ impl RabbitBus {
         });
         let channel = shared.publisher.probe().await?;
         declare::exchanges(&channel, &shared.prefix, declare).await?;
-        // Closing it is a courtesy: it closes with its connection.
-        let _ = link::patiently(channel.close(200, "OK".into())).await;
+        link::dismiss(&channel).await;
         Ok(Arc::new(Self { shared, identity }))
     }
 

@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 
 use crate::{
     api::{Equipment, Service},
-    config::{EngineConfig, LinksConfig},
+    config::{EngineConfig, FrameConfig, LinksConfig},
     engine::{Engine, INPUTS, Parts, bells},
     http::{self, Business, Web},
     ingress::{Door, Ingress, event_row},
@@ -42,6 +42,35 @@ pub struct Host {
     pub data_dir: PathBuf,
     /// How its engine works.
     pub engine: EngineConfig,
+}
+
+impl Host {
+    /// What `frame` says of service `name`, on what was opened for it.
+    ///
+    /// # Errors
+    /// One sentence per problem, for the operator.
+    pub fn configured(
+        name: &str,
+        frame: &FrameConfig,
+        clock: Clock,
+        store: SharedStore,
+        transport: SharedTransport,
+        referentiel: Arc<Referentiel>,
+        listener: TcpListener,
+    ) -> Result<Self, String> {
+        Ok(Self {
+            clock,
+            store,
+            transport,
+            referentiel,
+            listener,
+            links: frame.links.clone(),
+            smtp: frame.smtp.clone(),
+            operators: frame.operators()?,
+            data_dir: frame.data_dir.join(name),
+            engine: frame.engine,
+        })
+    }
 }
 
 /// A service that runs.

@@ -141,7 +141,7 @@ async fn serve(name: &'static str, frame: FrameConfig, launch: Launch) -> ExitCo
         Err(text) => return usage(&text),
     };
     let grace = Duration::from_secs(frame.grace_s);
-    let code = match start_on_servers(name, frame, launch).await {
+    let code = match start_on_servers(name, &frame, launch).await {
         Ok((running, transport)) => {
             stop_signal().await;
             tracing::info!(service = name, "stopping");
@@ -161,7 +161,7 @@ async fn serve(name: &'static str, frame: FrameConfig, launch: Launch) -> ExitCo
 
 async fn start_on_servers(
     name: &str,
-    frame: FrameConfig,
+    frame: &FrameConfig,
     launch: Launch,
 ) -> Result<(Running, SharedTransport), StartError> {
     let clock = frame.clock.map_or_else(Clock::system, Clock::accelerated);
@@ -170,19 +170,12 @@ async fn start_on_servers(
             "amqp_url est requis : un service seul n'a personne à qui parler (ou : relais run)";
         return Err(StartError::Config(text.to_owned()));
     };
-    let transport = backends::rabbit(name, url, &frame, &clock).await?;
-    let store = backends::store(name, &frame).await?;
-    let host = Host {
-        store,
-        transport: Arc::clone(&transport),
-        referentiel: Arc::new(backends::referentiel(&frame)?),
-        listener: TcpListener::bind(frame.listen).await?,
-        operators: frame.operators().map_err(StartError::Config)?,
-        data_dir: frame.data_dir.join(name),
-        links: frame.links,
-        smtp: frame.smtp,
-        engine: frame.engine,
-        clock,
-    };
+    let transport = backends::rabbit(name, url, frame, &clock).await?;
+    let store = backends::store(name, frame).await?;
+    let referentiel = Arc::new(backends::referentiel(frame)?);
+    let listener = TcpListener::bind(frame.listen).await?;
+    let opened = Arc::clone(&transport);
+    let host = Host::configured(name, frame, clock, store, opened, referentiel, listener)
+        .map_err(StartError::Config)?;
     Ok((launch(host).await?, transport))
 }

@@ -1,36 +1,49 @@
 //! The settings of the six services for the demo, and their start.
 
 use std::{
-    net::{Ipv4Addr, SocketAddr},
+    net::{Ipv4Addr, SocketAddr, SocketAddrV4},
     path::Path,
     sync::Arc,
 };
 
-use config::{Config, File, FileFormat};
-use contact::MailerSettings;
+use config::{Config, ConfigError, File, FileFormat};
 use contracts::Referentiel;
 use kernel::{Clock, Secret};
-use rdv_agenda_sync::PROGRAM as RDV;
-use service::{EngineConfig, Host, Operators, StartError, config::LinksConfig};
-use simulators::{
-    Monde,
-    monde::{JETON_DS, ROBOT},
-};
-use tokio::net::TcpListener;
+use service::{Host, StartError};
+use simulators::Monde;
 
 use super::{DemoError, reseau::Reseau};
 use crate::{
-    plateforme::{Plateforme, SERVICES},
+    plateforme::{Plateforme, SERVICES, rang_de_rdv},
     run::ecouter,
-    simulateurs::DEMARCHE,
+    simulateurs::agences,
 };
 
-/// Virtual minutes between two polls of Démarches simplifiées.
-const POLL_MINUTES: u32 = 30;
-/// Real time limit of one call: a simulated agency that is slow takes longer.
-const TIMEOUT_MS: u64 = 2_000;
 /// Free ports of this machine.
-const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+const LISTEN: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0));
+
+/// How the demo differs from an ordinary day.
+///
+/// - Virtual time goes by minutes: a window of a second must hold the calls of one (384 × 60).
+/// - A simulated agency that is slow takes longer than the real two seconds of a call.
+/// - Nobody opens the mails: the plannings are printed once, at the end (`sortie`).
+/// - Sites are read every week, as DS every half an hour.
+/// - Towards the end nobody takes appointments any more: that a site is silent means nothing.
+const REGLAGES: &str = r"
+    [smtp]
+    timeout_ms = 2_000
+    [ds-intake]
+    poll_interval_s = 1_800
+    calls_per_minute = 23_040
+    http = { timeout_ms = 2_000 }
+    [rdv-agenda-sync]
+    operations_par_minute = 60
+    verification_heures = 24
+    reconciliation_jours = 7
+    silence_jours = 60
+    planning_imprime = false
+    api = { timeout_ms = 2_000 }
+";
 
 /// What the services are started with.
 pub(super) struct Atelier<'a> {
@@ -46,80 +59,30 @@ impl Atelier<'_> {
     /// Starts the six services, the first of the chain last.
     pub(super) async fn lancer_tout(&self) -> Result<Plateforme, DemoError> {
         let listeners = ecouter(LISTEN, SERVICES.len()).await?;
-        let source = self.reglages(&listeners)?;
+        let rdv = format!("http://{}", listeners[rang_de_rdv()].local_addr()?);
+        let source = self.reglages(&rdv).map_err(|e| StartError::Config(e.to_string()))?;
         let mut p = Plateforme::default();
         for (program, listener) in SERVICES.into_iter().zip(listeners).rev() {
-            let (_, launch) = program.configure(&source).map_err(StartError::Config)?;
-            p.lancer(launch, self.host(program.name(), listener).await?).await?;
+            let (frame, launch) = program.configure(&source).map_err(StartError::Config)?;
+            let (nom, clock) = (program.name(), self.clock.clone());
+            let (store, transport) =
+                (self.reseau.store(nom).await?, self.reseau.service(nom).await?);
+            let referentiel = Arc::clone(self.referentiel);
+            let host =
+                Host::configured(nom, &frame, clock, store, transport, referentiel, listener);
+            p.lancer(launch, host.map_err(StartError::Config)?).await?;
         }
         Ok(p)
     }
 
     /// The services' settings, as an operator would write them.
-    ///
-    /// Virtual time goes by minutes: a window of a second must hold the calls of one. Nobody opens
-    /// the mails: the plannings are printed once, at the end (`sortie`). Sites are read every week,
-    /// as DS every half an hour. Towards the end nobody takes appointments any more: that a site is
-    /// silent means nothing there.
-    fn reglages(&self, listeners: &[TcpListener]) -> Result<Config, DemoError> {
-        let mut addresses = SERVICES.iter().zip(listeners);
-        let rdv = addresses.find(|(program, _)| program.name() == RDV.name());
-        let rdv = rdv.map_or(Ok(LISTEN), |(_, listener)| listener.local_addr())?;
-        let text = format!(
-            "[ds-intake]\n\
-             demarche = {DEMARCHE}\n\
-             jeton = \"{JETON_DS}\"\n\
-             instructeur_id = \"{ROBOT}\"\n\
-             poll_interval_s = {}\n\
-             calls_per_minute = 23_040\n\
-             http = {{ base_url = \"{}\", timeout_ms = {TIMEOUT_MS} }}\n\
-             [rpps-flux]\n\
-             base_url = \"{}\"\n\
-             cle_pseudonymes = \"cle-fictive-de-la-demonstration\"\n\
-             [rdv-agenda-sync]\n\
-             public_url = \"http://{rdv}\"\n\
-             webhook_secret = \"secret-fictif-des-webhooks-de-la-demonstration\"\n\
-             credential_key = \"cle-fictive-des-jetons-de-la-demonstration\"\n\
-             client_id = \"relais\"\n\
-             client_secret = \"secret-fictif\"\n\
-             refresh_token_initial = \"consentement-fictif\"\n\
-             operations_par_minute = 60\n\
-             verification_heures = 24\n\
-             reconciliation_jours = 7\n\
-             silence_jours = 60\n\
-             planning_imprime = false\n\
-             api = {{ base_url = \"{}\", timeout_ms = {TIMEOUT_MS} }}\n",
-            POLL_MINUTES * 60,
-            self.monde.url_ds(),
-            self.monde.url_rpps(),
-            self.monde.url_rdv()
-        );
-        let source = Config::builder().add_source(File::from_str(&text, FileFormat::Toml)).build();
-        Ok(source.map_err(|e| StartError::Config(e.to_string()))?)
-    }
-
-    async fn host(&self, nom: &str, listener: TcpListener) -> Result<Host, DemoError> {
-        Ok(Host {
-            clock: self.clock.clone(),
-            store: self.reseau.store(nom).await?,
-            transport: self.reseau.service(nom).await?,
-            referentiel: Arc::clone(self.referentiel),
-            listener,
-            links: LinksConfig {
-                key: Some(Secret::new("cle-fictive-des-liens-de-la-demonstration")),
-                base_url: None,
-            },
-            smtp: Some(MailerSettings {
-                url: self.monde.url_smtp(),
-                user: None,
-                password: None,
-                from: "relais@relais.example".to_owned(),
-                reply_to: None,
-                timeout_ms: TIMEOUT_MS,
-            }),
-            operators: Operators::shared(self.jeton.clone()),
-            data_dir: self.travail.join(nom),
-            engine: EngineConfig::default(),
-        })
+    fn reglages(&self, rdv: &str) -> Result<Config, ConfigError> {
+        let toml = |text: &str| File::from_str(text, FileFormat::Toml);
+        Config::builder()
+            .add_source(toml(&agences(self.monde, rdv)))
+            .add_source(toml(REGLAGES))
+            .set_override("operator_token", self.jeton.expose())?
+            .set_override("data_dir", self.travail.display().to_string())?
+            .build()
     }
 }

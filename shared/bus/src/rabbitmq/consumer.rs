@@ -16,7 +16,6 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
 };
 
 use backon::ExponentialBackoff;
@@ -30,7 +29,7 @@ use lapin::{
 };
 use tokio::{
     sync::mpsc,
-    time::{Instant, sleep_until, timeout},
+    time::{Instant, sleep_until},
 };
 use tracing::{info, warn};
 
@@ -39,15 +38,13 @@ use super::{
     acks::plan,
     declare,
     decode::Reading,
-    link::{LONGEST_PAUSE, chain, patiently, pauses},
+    link::{LONGEST_PAUSE, chain, dismiss, patiently, pauses},
     reader::{Command, RabbitConsumer, Signal, TAG_BITS},
 };
 use crate::{BusError, Delivery, QueueSpec, is_dead_letter_queue};
 
 /// Deliveries handed over together.
 const TOGETHER: usize = 256;
-/// Longest wait for a channel to close; the broker gives back what it held in any case.
-const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Opens the queue once, so that a wrong topology is known at once, then hands it to an actor.
 pub(super) async fn consume(
@@ -116,8 +113,7 @@ impl Actor {
                 self.pauses = pauses();
             }
             // A silent one may still be open: what it held goes back at once.
-            let closing = session.channel.close(200, "OK".into());
-            let _ = timeout(CLOSE_PATIENCE, closing).await;
+            dismiss(&session.channel).await;
             if self.signals.send(Signal::Lost).is_err() || !self.is_asked_for_more().await {
                 return;
             }
@@ -131,7 +127,7 @@ impl Actor {
             }
         }
         // The broker gives back what was not settled, to whoever reads the queue next.
-        let _ = timeout(CLOSE_PATIENCE, session.channel.close(200, "OK".into())).await;
+        dismiss(&session.channel).await;
     }
 
     /// Waits until the service can take more; false when it never will. What it settles meanwhile

@@ -13,7 +13,7 @@ use lapin::{
 
 use super::{
     decode::short,
-    link::{patiently, refusal},
+    link::{dismiss, patiently, refusal},
 };
 use crate::{
     BusError, QueueSpec, is_dead_letter_queue,
@@ -79,8 +79,7 @@ pub(super) async fn waiting(channel: &Channel, name: &str) -> Result<u32, BusErr
     let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
     let declared = channel.queue_declare(named(name)?, options, FieldTable::default());
     let queue = patiently(declared).await.map_err(|e| explain(e, "queue", name))?;
-    // Closing it is a courtesy: it closes with its connection.
-    let _ = patiently(channel.close(200, "OK".into())).await;
+    dismiss(channel).await;
     Ok(queue.message_count())
 }
 

@@ -16,6 +16,8 @@ use crate::{
 
 /// Longest wait for a connection, or for the answer to a request on a channel.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Longest wait for a channel to close.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
 /// The largest frame, in bytes, when the URL says nothing (`?frame_max=`). lapin has two buffers of
 /// 32 frames for each connection, in use or not: with the broker's 128 KiB they are 16 MB of every
 /// idle service. A larger body goes in several frames.
@@ -95,6 +97,12 @@ pub(super) async fn patiently<T>(
         Ok(Err(error)) => Err(BusError::Away(Box::new(error))),
         Err(elapsed) => Err(BusError::Away(Box::new(elapsed))),
     }
+}
+
+/// Closes a channel, as a courtesy: it closes with its connection, one that the broker closed cannot be
+/// closed again, and lapin may never answer on a connection that ends meanwhile.
+pub(super) async fn dismiss(channel: &Channel) {
+    let _ = timeout(CLOSE_PATIENCE, channel.close(200, "OK".into())).await;
 }
 
 /// Pauses between attempts, without end: exponential, with jitter.

@@ -23,7 +23,7 @@ use tracing::warn;
 
 use super::{
     decode::{properties, short},
-    link::{Link, chain, patiently, pauses, refusal},
+    link::{Link, chain, dismiss, patiently, pauses, refusal},
 };
 use crate::{BusError, Confirmation, Identity, Publication};
 
@@ -102,7 +102,7 @@ impl Publisher {
             if let Some(error) = &call.broken {
                 note_broken(error);
                 // Whoever still has it sees it closed, and takes another one.
-                close_broken(&channel).await;
+                dismiss(&channel).await;
                 break;
             }
         }
@@ -126,7 +126,7 @@ impl Publisher {
         }
         if let Some(error) = &call.broken {
             note_broken(error);
-            close_broken(&channel).await;
+            dismiss(&channel).await;
         } else {
             self.idle().push(channel);
         }
@@ -226,11 +226,6 @@ impl Publisher {
 fn note_broken(error: &BusError) {
     let code = refusal(error).unwrap_or_default();
     warn!(error = %chain(error), code, "a channel broke while publishing");
-}
-
-/// Best effort: a channel that the broker closed cannot be closed again.
-async fn close_broken(channel: &Channel) {
-    let _ = timeout(Duration::from_secs(1), channel.close(200, "OK".into())).await;
 }
 
 /// The state of one call.
